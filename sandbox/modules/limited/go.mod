@@ -1,0 +1,3 @@
+module dockercoins/sandbox/modules/limited
+
+go 1.24.0
