@@ -1,0 +1,1 @@
+"""Tests of the stand-in plugins, through the engine that uses them."""
