@@ -1,0 +1,1 @@
+"""rng, the service of DockerCoins that gives random bytes."""

@@ -1,0 +1,9 @@
+"""Starts the service: ``python3 -m webui``."""
+
+import os
+
+from . import runtime
+from .app import read_settings, run
+
+if __name__ == "__main__":
+    runtime.start("webui", os.environ, read_settings, run)
