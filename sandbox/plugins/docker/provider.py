@@ -1,0 +1,223 @@
+"""The docker provider, as the engine sees it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from ..protocol.diff import Diff, compare
+from ..protocol.engine_log import ResourceLog
+from ..protocol.provider import (
+    CheckRequest,
+    CheckResult,
+    CreateRequest,
+    CreateResult,
+    DeleteRequest,
+    DiffRequest,
+    Failure,
+    Provider,
+    ProviderError,
+    ReadRequest,
+    ReadResult,
+    UpdateRequest,
+)
+from ..protocol.values import UNKNOWN, Properties, Unknown, Value, contains_unknown, unwrap, without_nulls
+from . import build_context, spec
+from .builder import Builder
+from .client import Endpoint, client
+from .logins import Login, LoginsError, parse_logins
+from .spec import ImageSpec
+
+IMAGE: Final = "docker:index/image:Image"
+_CONFIG_KEYS: Final = frozenset(
+    {
+        "caMaterial",
+        "certMaterial",
+        "certPath",
+        "context",
+        "disableDockerDaemonCheck",
+        "host",
+        "keyMaterial",
+        "pluginDownloadURL",
+        "registryAuth",
+        "version",
+    }
+)
+# ECR's password lasts twelve hours: another one is no reason to build an image again.
+_NEVER_A_CHANGE: Final = ("registry.username", "registry.password")
+
+
+class DockerProvider(Provider):
+    """Builds and pushes images. Nothing is asked of a Docker Engine until an image has to be built."""
+
+    package = "docker"
+    version = "5.2.0"
+    types = (IMAGE,)
+
+    def __init__(self) -> None:
+        """Start with the configuration of docker's own command line."""
+        super().__init__()
+        self._endpoint = Endpoint()
+        self._logins: Sequence[Login] = ()
+
+    def check_config(self, inputs: Properties, old_inputs: Properties) -> CheckResult:
+        """Accept what is served, and refuse the rest by name."""
+        del old_inputs
+        found = [
+            Failure(
+                key, f"not served by this stand-in for the docker plugin; it takes {', '.join(sorted(_CONFIG_KEYS))}"
+            )
+            for key in inputs
+            if key not in _CONFIG_KEYS
+        ]
+        materials = [key for key in ("caMaterial", "certMaterial", "keyMaterial") if inputs.get(key)]
+        if materials and len(materials) != 3:  # noqa: PLR2004 - the three that were just named
+            found.append(Failure(materials[0], "caMaterial, certMaterial and keyMaterial must be set together"))
+        try:
+            parse_logins(inputs.get("registryAuth"))
+        except LoginsError as error:
+            found.append(Failure("registryAuth", str(error)))
+        return CheckResult(inputs, found)
+
+    def configure(self, inputs: Properties) -> None:
+        """Take where the engine is, and the logins for registries."""
+        self._endpoint = Endpoint(
+            host=_text(inputs.get("host")),
+            context=_text(inputs.get("context")),
+            cert_path=_text(inputs.get("certPath")),
+            ca=_text(inputs.get("caMaterial")),
+            cert=_text(inputs.get("certMaterial")),
+            key=_text(inputs.get("keyMaterial")),
+        )
+        try:
+            self._logins = parse_logins(inputs.get("registryAuth"))
+        except LoginsError as error:
+            raise ProviderError(f"provider configuration registryAuth: {error}") from None
+
+    def check(self, request: CheckRequest) -> CheckResult:
+        """Validate an image's inputs, and add the platform and the digest of its build context to them."""
+        inputs: Properties = {key: without_nulls(value) for key, value in request.inputs.items() if value is not None}
+        found = spec.failures(inputs)
+        if found or isinstance(unwrap(inputs.get("build")), Unknown):
+            return CheckResult(inputs, found)
+        build: Properties = dict(spec.build_of(inputs))
+        if "platform" not in build:
+            build["platform"] = spec.host_platform()
+            request.log.info(
+                f"building for {spec.host_platform()}, the platform of this machine; set build.platform to choose one"
+            )
+        if contains_unknown([build.get("context"), build.get("dockerfile")]):
+            build["contextDigest"] = UNKNOWN
+        else:
+            digest = _context_digest(build)
+            if isinstance(digest, Failure):
+                return CheckResult(inputs, [digest])
+            build["contextDigest"] = digest
+        return CheckResult(spec.with_secret_password({**inputs, "build": build}))
+
+    def diff(self, request: DiffRequest) -> Diff:
+        """Every change builds again and updates in place, as with the official plugin; other credentials are none."""
+        return compare(request.old_inputs, request.inputs, ignore=_NEVER_A_CHANGE)
+
+    def create(self, request: CreateRequest) -> CreateResult:
+        """Build and push the image; in a preview only build it, and that only if the program asks for it."""
+        outputs = self._make(request.inputs, request.log, request.cancelled, preview=request.preview)
+        name = outputs.get("imageName")
+        return CreateResult(name if isinstance(name, str) else "", outputs)
+
+    def update(self, request: UpdateRequest) -> Properties:
+        """Build and push the image again."""
+        return self._make(request.inputs, request.log, request.cancelled, preview=request.preview)
+
+    def read(self, request: ReadRequest) -> ReadResult | None:
+        """Keep the state as it is: like the official plugin, this one does not look into the registry."""
+        if request.is_import:
+            raise ProviderError(
+                f"an image cannot be imported or read ({request.id}): its inputs are not in the registry; "
+                "declare it and run pulumi up, which builds it again and pushes only layers that are not there"
+            )
+        return ReadResult(request.id, request.inputs, request.outputs)
+
+    def delete(self, request: DeleteRequest) -> None:
+        """Forget the image. As with the official plugin, it stays in the registry and in the engine."""
+        del request
+
+    def _make(self, inputs: Properties, log: ResourceLog, cancelled: threading.Event, *, preview: bool) -> Properties:
+        if contains_unknown([inputs.get(key) for key in ("imageName", "build", "registry", "skipPush")]):
+            if not preview:
+                raise ProviderError("internal: an image with unknown inputs was to be built")
+            return _outputs_of_unknown(inputs)
+        image = spec.read(inputs)
+        if preview and unwrap(inputs.get("buildOnPreview")) is not True:
+            return _outputs(image, UNKNOWN)
+        logins = [*self._logins, *([_login(image)] if image.registry.has_login else [])]
+        if bool(image.registry.username) != bool(image.registry.password):
+            log.warning(
+                "registry.username and registry.password must be set together; "
+                "the docker login of this machine is used instead"
+            )
+        with client(self._endpoint, logins, cancelled) as docker:
+            builder = Builder(docker, log, self._endpoint.host or docker.environment.get("DOCKER_HOST", ""))
+            image_id = builder.build(image)
+            if image.skip_push:
+                return _outputs(image, image_id)
+            # The digest is the registry's, and a preview pushes nothing.
+            return _outputs(image, UNKNOWN if preview else builder.push(image))
+
+
+def _context_digest(build: Properties) -> str | Failure:
+    """The digest of the build's context, or why there is none."""
+    context, dockerfile = Path(_text(build.get("context")) or "."), Path(spec.dockerfile_of(build))
+    if not context.is_dir():
+        return Failure("build.context", f"there is no folder {str(context)!r} (looked in {Path.cwd()})")
+    if not dockerfile.is_file():
+        inside = context / dockerfile
+        hint = f"; did you mean {str(inside)!r}?" if inside.is_file() else ""
+        return Failure("build.dockerfile", f"there is no file {str(dockerfile)!r} (looked in {Path.cwd()}){hint}")
+    try:
+        return build_context.digest(context, dockerfile)
+    except OSError as error:
+        return Failure("build.context", f"{error.filename}: cannot be read: {error.strerror}")
+    except ValueError as error:
+        return Failure("build.context", str(error))
+
+
+def _outputs(image: ImageSpec, repo_digest: Value) -> Properties:
+    return {
+        "baseImageName": image.name,
+        "context": image.context,
+        "dockerfile": image.dockerfile_in_context,
+        "imageName": image.name,
+        "platform": image.platform,
+        "registryServer": image.registry.server,
+        "repoDigest": repo_digest,
+    }
+
+
+def _outputs_of_unknown(inputs: Properties) -> Properties:
+    """The outputs as far as they follow from what is known already."""
+    build = unwrap(inputs.get("build"))
+    registry = unwrap(inputs.get("registry"))
+    name = unwrap(inputs.get("imageName"))
+    known_build = build if isinstance(build, dict) else {}
+    server = registry.get("server", "") if isinstance(registry, dict) else registry or ""
+    return {
+        "baseImageName": name,
+        "context": UNKNOWN if isinstance(build, Unknown) else known_build.get("context", "."),
+        "dockerfile": UNKNOWN,
+        "imageName": name,
+        "platform": UNKNOWN if isinstance(build, Unknown) else known_build.get("platform"),
+        "registryServer": server,
+        "repoDigest": UNKNOWN,
+    }
+
+
+def _login(image: ImageSpec) -> Login:
+    return Login(image.login_server, image.registry.username, image.registry.password)
+
+
+def _text(value: Value) -> str:
+    unwrapped = unwrap(value)
+    return unwrapped if isinstance(unwrapped, str) else ""
