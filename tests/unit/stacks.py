@@ -1,0 +1,39 @@
+"""What the engine would hand to the program for a stack, and a project folder to run it in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ("hasher", "rng", "webui", "worker")
+
+REQUIRED = {"kubeContext": "test-context", "awsAccount": "111122223333", "awsRegion": "eu-west-1"}
+
+
+def declared() -> dict[str, dict[str, Any]]:
+    """Each key that ``Pulumi.yaml`` declares, with its type, default and description."""
+    return yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+
+
+def values(**settings: str) -> dict[str, str]:
+    """The configuration of a stack: the defaults, what is required, and ``settings``."""
+    keys = {key: str(declaration["default"]) for key, declaration in declared().items()}
+    return {f"dockercoins:{key}": value for key, value in {**keys, **REQUIRED, **settings}.items()}
+
+
+def project(folder: Path) -> Path:
+    """Make ``folder`` a project: a context for each service, and a kubeconfig with ``test-context``."""
+    for service in SERVICES:
+        (folder / "services" / service).mkdir(parents=True)
+        (folder / "services" / service / "Dockerfile").write_text(f"FROM scratch\nCOPY {service}.py /\n")
+        (folder / "services" / service / f"{service}.py").write_text("")
+    kubeconfig = {
+        "contexts": [{"name": "test-context", "context": {"cluster": "test", "user": "test"}}],
+        "clusters": [{"name": "test", "cluster": {"server": "https://test-cluster:6443"}}],
+        "users": [{"name": "test", "user": {"client-key-data": "PRIVATE-KEY"}}],
+    }
+    (folder / "kubeconfig").write_text(yaml.safe_dump(kubeconfig))
+    return folder

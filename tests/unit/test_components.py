@@ -1,0 +1,407 @@
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_docker as docker
+import pulumi_kubernetes as kubernetes
+import pytest
+
+from components.dockercoins import DockerCoins, DockerCoinsArgs
+from components.ecr import EcrRegistry, EcrRegistryArgs
+from components.microservice import CommandChecks, HttpChecks, Listener, Microservice, MicroserviceArgs
+from components.pull_secret import PullSecret
+from components.registry import RegistryLogin
+from components.service_image import ServiceImage, ServiceImageArgs
+from tests.unit.recording import DIGEST, Recorder, run
+from tests.unit.stacks import project
+
+IMAGE = "docker:index/image:Image"
+REPOSITORY = "aws:ecr/repository:Repository"
+POLICY = "aws:ecr/lifecyclePolicy:LifecyclePolicy"
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+SERVICE = "kubernetes:core/v1:Service"
+SECRET = "kubernetes:core/v1:Secret"
+
+
+@pytest.fixture(autouse=True)
+def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project(tmp_path))
+
+
+def registry(**changes: Any) -> EcrRegistry:
+    arguments: dict[str, Any] = {"host": "r.example", "prefix": "coins", "images": ["rng", "hasher"], **changes}
+    return EcrRegistry("registry", EcrRegistryArgs(**arguments), provider=aws.Provider("aws", region="eu-west-1"))
+
+
+def image(**changes: Any) -> ServiceImage:
+    login = RegistryLogin("r.example", "user", pulumi.Output.secret("word"))
+    arguments: dict[str, Any] = {
+        "context": "./services/rng",
+        "repository": "r.example/coins/rng",
+        "platform": "linux/arm64",
+        "login": login,
+        **changes,
+    }
+    return ServiceImage("rng", ServiceImageArgs(**arguments), provider=docker.Provider("docker"))
+
+
+def cluster() -> kubernetes.Provider:
+    return kubernetes.Provider("cluster", kubeconfig="{}")
+
+
+def microservice(**changes: Any) -> Microservice:
+    arguments: dict[str, Any] = {
+        "namespace": "ns",
+        "image": f"r.example/coins/rng@{DIGEST}",
+        "checks": HttpChecks(port=8080),
+        "listener": Listener(8080, 80),
+        **changes,
+    }
+    return Microservice("rng", MicroserviceArgs(**arguments), provider=cluster())
+
+
+def application(**changes: Any) -> DockerCoins:
+    arguments: dict[str, Any] = {
+        "namespace": "ns",
+        "images": {name: f"r.example/{name}@{DIGEST}" for name in ("hasher", "rng", "webui", "worker")},
+        "redis_image": "redis:8",
+        "profile": "teaching",
+        **changes,
+    }
+    return DockerCoins("dockercoins", DockerCoinsArgs(**arguments), provider=cluster())
+
+
+def pod(recorder: Recorder, name: str) -> dict[str, Any]:
+    return recorder.of_type(DEPLOYMENT)[name]["spec"]["template"]["spec"]
+
+
+def container(recorder: Recorder, name: str) -> dict[str, Any]:
+    (only,) = pod(recorder, name)["containers"]
+    return only
+
+
+def environment(recorder: Recorder, name: str) -> dict[str, str]:
+    return {entry["name"]: entry["value"] for entry in container(recorder, name).get("env", [])}
+
+
+# --- EcrRegistry ---
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_each_image_has_a_repository_that_is_immutable_scanned_and_encrypted(preview: bool) -> None:
+    repositories = run(registry, preview=preview).of_type(REPOSITORY)
+    assert {inputs["name"] for inputs in repositories.values()} == {"coins/rng", "coins/hasher"}
+    for inputs in repositories.values():
+        assert inputs["imageTagMutability"] == "IMMUTABLE"
+        assert inputs["imageScanningConfiguration"] == {"scanOnPush": True}
+        assert inputs["encryptionConfigurations"] == [{"encryptionType": "AES256"}]
+
+
+def test_repositories_keep_their_images_unless_told_otherwise() -> None:
+    assert {inputs["forceDelete"] for inputs in run(registry).of_type(REPOSITORY).values()} == {False}
+    forced = run(lambda: registry(force_delete=True)).of_type(REPOSITORY)
+    assert {inputs["forceDelete"] for inputs in forced.values()} == {True}
+
+
+def test_a_key_of_ones_own_encrypts() -> None:
+    inputs = run(lambda: registry(kms_key="arn:aws:kms:key")).of_type(REPOSITORY)["registry-rng"]
+    assert inputs["encryptionConfigurations"] == [{"encryptionType": "KMS", "kmsKey": "arn:aws:kms:key"}]
+
+
+def test_the_clean_up_shields_what_is_deployed_and_waits_for_it() -> None:
+    def program() -> None:
+        microservice()
+        deployed = {"rng": "tag-of-rng", "hasher": "tag-of-hasher"}
+        registry(keep=7).clean_up(deployed, after=[microservice_two().deployment])
+
+    def microservice_two() -> Microservice:
+        arguments = MicroserviceArgs(namespace="ns", image="i", checks=HttpChecks(1))
+        return Microservice("two", arguments, provider=kubernetes.Provider("other", kubeconfig="{}"))
+
+    recorder = run(program)
+    policies = recorder.of_type(POLICY)
+    assert set(policies) == {"registry-rng", "registry-hasher"}
+    rules = json.loads(policies["registry-rng"]["policy"])["rules"]
+    assert rules[0]["selection"]["tagPrefixList"] == ["tag-of-rng"]
+    assert rules[-1]["selection"]["countNumber"] == 7
+    dependencies = list(recorder.request(POLICY, "registry-rng").dependencies)
+    assert any(urn.endswith("Deployment::two") for urn in dependencies)
+
+
+def test_the_login_comes_from_the_account_of_the_provider_and_its_password_is_secret() -> None:
+    seen: list[bool] = []
+
+    def program() -> None:
+        login = registry()
+        pulumi.export("password", login.password)
+        pulumi.export("username", login.username)
+
+        async def look() -> None:
+            seen.append(await login.password.is_secret())
+
+        login.password.apply(lambda _: look())
+
+    recorder = run(program)
+    (call,) = recorder.calls
+    assert "aws" in call.provider
+    assert recorder.outputs["username"] == "AWS"
+    assert seen == [True]
+
+
+# --- ServiceImage ---
+
+
+def test_an_image_is_named_by_its_content_and_deployed_by_its_digest() -> None:
+    names: list[str] = []
+
+    def program() -> None:
+        built = image()
+        names.append(built.name)
+        pulumi.export("reference", built.reference)
+
+    recorder = run(program)
+    inputs = recorder.of_type(IMAGE)["rng"]
+    assert inputs["imageName"] == names[0]
+    assert names[0].startswith("r.example/coins/rng:")
+    assert recorder.outputs["reference"] == f"r.example/coins/rng@{DIGEST}"
+
+
+def test_the_build_says_its_platform_context_arguments_and_builder() -> None:
+    inputs = run(lambda: image(build_args={"PYTHON_IMAGE": "python:3"})).of_type(IMAGE)["rng"]
+    assert inputs["build"] == {
+        "context": "./services/rng",
+        "dockerfile": "./services/rng/Dockerfile",
+        "platform": "linux/arm64",
+        "args": {"PYTHON_IMAGE": "python:3"},
+        "builderVersion": "BuilderBuildKit",
+    }
+    assert inputs["skipPush"] is False
+    assert inputs["buildOnPreview"] is False
+
+
+def test_the_name_is_the_same_at_preview() -> None:
+    names = [run(image, preview=preview).of_type(IMAGE)["rng"]["imageName"] for preview in (False, True)]
+    assert names[0] == names[1]
+
+
+def test_a_preview_that_built_without_a_push_shows_no_reference_that_no_node_can_pull() -> None:
+    recorder = run(
+        lambda: pulumi.export("reference", image().reference), preview=True, recorder=Recorder(local_image_id=True)
+    )
+    assert DIGEST not in str(recorder.outputs)
+
+
+def test_an_image_without_a_digest_in_the_registry_is_not_deployed() -> None:
+    with pytest.raises(pulumi.RunError, match="the image of rng has no digest in the registry"):
+        run(lambda: pulumi.export("reference", image().reference), recorder=Recorder(local_image_id=True))
+
+
+def test_the_password_of_the_push_is_a_secret_and_the_provider_has_none() -> None:
+    recorder = run(image)
+    assert "word" in str(recorder.of_type(IMAGE)["rng"]["registry"])
+    registry_input = recorder.request(IMAGE, "rng").object.fields["registry"]
+    assert "1b47061264138c4ac30d75fd1eb44270" in str(registry_input)
+    assert recorder.of_type("pulumi:providers:docker")["docker"].get("registryAuth") is None
+
+
+# --- PullSecret ---
+
+
+def test_a_pull_secret_lets_in_to_its_registry_and_is_secret() -> None:
+    def program() -> None:
+        login = RegistryLogin("r.example:5000", "robot$ci", pulumi.Output.secret("pass:word"))
+        secret = PullSecret("pull", namespace="ns", login=login, provider=cluster())
+        pulumi.export("name", secret.secret_name)
+
+    recorder = run(program)
+    inputs = recorder.of_type(SECRET)["pull"]
+    assert inputs["type"] == "kubernetes.io/dockerconfigjson"
+    assert inputs["metadata"] == {"namespace": "ns"}
+    config = json.loads(base64.b64decode(inputs["data"][".dockerconfigjson"]))
+    entry = config["auths"]["r.example:5000"]
+    assert (entry["username"], entry["password"]) == ("robot$ci", "pass:word")
+    assert base64.b64decode(entry["auth"]) == b"robot$ci:pass:word"
+    assert "1b47061264138c4ac30d75fd1eb44270" in str(recorder.request(SECRET, "pull").object.fields["data"])
+    assert recorder.outputs["name"] == "pull-0a1b2c3"
+
+
+# --- Microservice ---
+
+
+def test_a_microservice_bears_its_own_name_and_its_service_finds_its_pods() -> None:
+    recorder = run(microservice)
+    deployment, service = recorder.of_type(DEPLOYMENT)["rng"], recorder.of_type(SERVICE)["rng"]
+    assert deployment["metadata"]["name"] == service["metadata"]["name"] == "rng"
+    assert deployment["metadata"]["namespace"] == service["metadata"]["namespace"] == "ns"
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+    assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    (port,) = service["spec"]["ports"]
+    (container_port,) = container(recorder, "rng")["ports"]
+    assert port["port"] == 80
+    assert port["targetPort"] == container_port["name"]
+    assert container_port["containerPort"] == 8080
+
+
+def test_without_a_listener_there_is_no_service_and_no_port() -> None:
+    recorder = run(lambda: microservice(listener=None))
+    assert recorder.of_type(SERVICE) == {}
+    assert "ports" not in container(recorder, "rng")
+
+
+def test_pods_meet_the_restricted_standard() -> None:
+    recorder = run(microservice)
+    spec, only = pod(recorder, "rng"), container(recorder, "rng")
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert spec["automountServiceAccountToken"] is False
+    assert only["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_the_old_version_serves_until_the_new_one_is_ready() -> None:
+    strategy = run(microservice).of_type(DEPLOYMENT)["rng"]["spec"]["strategy"]
+    assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+
+
+def test_a_stopped_pod_drains_within_its_grace_period() -> None:
+    recorder = run(lambda: microservice(drain_seconds=4, grace_seconds=20))
+    assert container(recorder, "rng")["lifecycle"]["preStop"] == {"sleep": {"seconds": 4}}
+    assert pod(recorder, "rng")["terminationGracePeriodSeconds"] == 20
+
+
+def test_http_checks_ask_their_paths() -> None:
+    only = container(run(microservice), "rng")
+    assert only["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": 8080}
+    assert only["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": 8080}
+    assert only["startupProbe"]["httpGet"] == {"path": "/healthz", "port": 8080}
+
+
+def test_command_checks_run_their_commands() -> None:
+    only = container(run(lambda: microservice(checks=CommandChecks(["alive"], ["ready"]))), "rng")
+    assert only["livenessProbe"]["exec"] == {"command": ["alive"]}
+    assert only["readinessProbe"]["exec"] == {"command": ["ready"]}
+
+
+def test_memory_that_is_asked_for_is_the_limit() -> None:
+    resources = container(run(lambda: microservice(memory="64Mi")), "rng")["resources"]
+    assert resources["requests"]["memory"] == resources["limits"]["memory"] == "64Mi"
+
+
+def test_a_rollout_has_the_time_that_it_was_given() -> None:
+    recorder = run(lambda: microservice(rollout_seconds=42))
+    assert recorder.of_type(DEPLOYMENT)["rng"]["spec"]["progressDeadlineSeconds"] == 42
+    timeouts = recorder.request(DEPLOYMENT, "rng").customTimeouts
+    assert (timeouts.create, timeouts.update) == ("42s", "42s")
+
+
+@pytest.mark.parametrize(
+    ("service_type", "awaited"), [("ClusterIP", False), ("NodePort", False), ("LoadBalancer", True)]
+)
+def test_only_an_address_from_outside_is_waited_for(service_type: str, awaited: bool) -> None:
+    service = run(lambda: microservice(listener=Listener(8080, 80, service_type))).of_type(SERVICE)["rng"]
+    skipped = service["metadata"].get("annotations", {}).get("pulumi.com/skipAwait")
+    assert skipped == (None if awaited else "true")
+
+
+def test_writable_folders_are_volumes_and_all_else_is_read_only() -> None:
+    recorder = run(lambda: microservice(writable=["/data", "/tmp"]))  # noqa: S108 - a path within a container
+    assert [volume["name"] for volume in pod(recorder, "rng")["volumes"]] == ["writable-0", "writable-1"]
+    mounts = container(recorder, "rng")["volumeMounts"]
+    assert [mount["mountPath"] for mount in mounts] == ["/data", "/tmp"]  # noqa: S108 - as above
+
+
+def test_options_of_the_caller_reach_the_component_and_not_its_children() -> None:
+    def program() -> None:
+        arguments = MicroserviceArgs(namespace="ns", image="i", checks=HttpChecks(1))
+        options = pulumi.ResourceOptions(protect=True, aliases=[pulumi.Alias(name="old")])
+        Microservice("rng", arguments, provider=cluster(), opts=options)
+
+    recorder = run(program)
+    assert len(recorder.request("dockercoins:kubernetes:Microservice", "rng").aliases) == 1
+    assert [alias.spec.name for alias in recorder.request(DEPLOYMENT, "rng").aliases if alias.spec.name == "old"] == []
+
+
+# --- DockerCoins ---
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_the_application_is_five_deployments_and_four_services(preview: bool) -> None:
+    recorder = run(application, preview=preview)
+    assert set(recorder.of_type(DEPLOYMENT)) == {"redis", "hasher", "rng", "webui", "worker"}
+    ports = {name: inputs["spec"]["ports"][0]["port"] for name, inputs in recorder.of_type(SERVICE).items()}
+    assert ports == {"redis": 6379, "hasher": 80, "rng": 80, "webui": 80}
+
+
+def test_the_teaching_profile_has_the_delays_of_the_course_and_the_full_one_none() -> None:
+    teaching = run(application)
+    assert environment(teaching, "rng") == {"DELAY_SECONDS": "0.1", "CONCURRENCY": "1"}
+    assert environment(teaching, "hasher") == {"DELAY_SECONDS": "0.1"}
+    assert environment(teaching, "worker") == {"DELAY_SECONDS": "0.1", "CONCURRENCY": "1"}
+    full = run(lambda: application(profile="full"))
+    assert [environment(full, name) for name in ("rng", "hasher", "worker", "webui")] == [{}, {}, {}, {}]
+
+
+def test_replicas_are_those_asked_for_and_redis_is_one() -> None:
+    recorder = run(lambda: application(replicas={"worker": 10, "webui": 0}))
+    replicas = {name: inputs["spec"]["replicas"] for name, inputs in recorder.of_type(DEPLOYMENT).items()}
+    assert replicas == {"redis": 1, "hasher": 1, "rng": 1, "webui": 0, "worker": 10}
+
+
+def test_our_images_are_pulled_with_the_secret_and_redis_without() -> None:
+    recorder = run(lambda: application(pull_secret="pull"))
+    for name in ("hasher", "rng", "webui", "worker"):
+        assert pod(recorder, name)["imagePullSecrets"] == [{"name": "pull"}]
+        assert container(recorder, name)["image"] == f"r.example/{name}@{DIGEST}"
+    assert "imagePullSecrets" not in pod(recorder, "redis")
+    assert container(recorder, "redis")["image"] == "redis:8"
+
+
+def load_balancer(address: dict[str, str]) -> Callable[[Recorder], Recorder]:
+    def give(recorder: Recorder) -> Recorder:
+        original = recorder.new_resource
+
+        def new_resource(args: Any) -> tuple[str | None, dict[str, Any]]:
+            identity, state = original(args)
+            if args.typ == SERVICE:
+                state["status"] = {"loadBalancer": {"ingress": [address]}}
+            return identity, state
+
+        recorder.new_resource = new_resource  # pyright: ignore[reportAttributeAccessIssue] - one answer more
+        return recorder
+
+    return give
+
+
+@pytest.mark.parametrize(
+    ("arguments", "address", "url"),
+    [
+        ({}, {}, "http://localhost:8080/"),
+        ({"webui_service_type": "NodePort", "webui_node_port": 30080}, {}, "http://localhost:30080/"),
+        (
+            {"webui_service_type": "NodePort", "webui_node_port": 30081, "webui_node_address": "node.lan"},
+            {},
+            "http://node.lan:30081/",
+        ),
+        ({"webui_service_type": "LoadBalancer"}, {"hostname": "lb.example"}, "http://lb.example/"),
+        ({"webui_service_type": "LoadBalancer"}, {"ip": "192.0.2.7"}, "http://192.0.2.7/"),
+    ],
+)
+def test_the_page_is_where_its_service_says(arguments: dict[str, Any], address: dict[str, str], url: str) -> None:
+    recorder = load_balancer(address)(Recorder())
+    run(lambda: pulumi.export("url", application(**arguments).webui_url), recorder=recorder)
+    assert recorder.outputs["url"] == url
+
+
+def test_a_port_forward_is_told_only_where_it_is_needed() -> None:
+    commands: list[bool] = []
+    run(lambda: commands.append(application().port_forward is not None))
+    run(lambda: commands.append(application(webui_service_type="NodePort").port_forward is not None))
+    assert commands == [True, False]
