@@ -1,0 +1,206 @@
+"""Runs everything that is tested: ``python -m tests [stage ...]``.
+
+The stages run in the order of :data:`STAGES`, cheap ones first; the platform is brought up before the first stage that
+needs it, and taken down at the end if it was not up before. All stages run even if one fails. The exit code is 0 if
+everything passed, 1 otherwise; the last line is ``<n> passed, <n> failed, <n> skipped``.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One kind of test: the command of a linter, or a folder for pytest."""
+
+    name: str
+    commands: tuple[tuple[str, ...], ...] = ()
+    folder: str | None = None
+    needs_platform: bool = False
+
+
+@dataclass
+class Tally:
+    """How many tests or checks of a stage passed, failed and were skipped, and the seconds they took."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0
+
+
+def _tracked(*patterns: str) -> tuple[str, ...]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return tuple(listed.stdout.split())
+
+
+def _stages() -> tuple[Stage, ...]:
+    dockerfiles = _tracked("*Dockerfile")
+    scripts = (".ci/run", *_tracked("*.sh"))
+    return (
+        Stage(
+            "lint",
+            commands=(
+                ("ruff", "check", "."),
+                ("ruff", "format", "--check", "."),
+                ("basedpyright", "--pythonpath", sys.executable),
+                ("hadolint", *dockerfiles),
+                ("shellcheck", *scripts),
+            ),
+        ),
+        Stage("unit", folder="tests/unit"),
+        Stage("services", folder="tests/services", needs_platform=True),
+        Stage("plugins", folder="tests/plugins", needs_platform=True),
+        Stage("integration", folder="tests/integration", needs_platform=True),
+        Stage("browser", folder="tests/browser", needs_platform=True),
+        Stage("sandbox", folder="tests/sandbox", needs_platform=True),
+    )
+
+
+class Platform:
+    """The sandbox's engine, registry, ECR API and cluster, up while tests need them."""
+
+    def __init__(self) -> None:
+        self.environment: dict[str, str] | None = None
+        self._was_up = False
+
+    def up(self) -> dict[str, str]:
+        """Bring it up, and give the environment in which its tools are found.
+
+        Raises:
+            subprocess.CalledProcessError: it does not come up; the sandbox has said why.
+        """
+        if self.environment is None:
+            self._was_up = self._sandbox("status", quiet=True) == 0
+            subprocess.run([sys.executable, "-m", "sandbox", "platform"], cwd=ROOT, check=True)
+            self.environment = {**os.environ, **self._exports()}
+        return self.environment
+
+    def down(self) -> None:
+        """Take it down, unless it was up before the tests."""
+        if self.environment is not None and not self._was_up:
+            self._sandbox("down")
+
+    def _sandbox(self, command: str, *, quiet: bool = False) -> int:
+        output = subprocess.DEVNULL if quiet else None
+        return subprocess.run(
+            [sys.executable, "-m", "sandbox", command], cwd=ROOT, stdout=output, stderr=output, check=False
+        ).returncode
+
+    def _exports(self) -> dict[str, str]:
+        listed = subprocess.run(
+            [sys.executable, "-m", "sandbox", "env"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        exports: dict[str, str] = {}
+        for line in listed.stdout.splitlines():
+            if line.startswith("export "):
+                (assignment,) = shlex.split(line.removeprefix("export "))
+                name, _, value = assignment.partition("=")
+                exports[name] = os.path.expandvars(value)
+        return exports
+
+
+def _lint(stage: Stage) -> Tally:
+    tally = Tally()
+    folder = Path(sys.executable).parent
+    for command in stage.commands:
+        _say(f"lint: {' '.join(command[:2])}")
+        program = folder / command[0]
+        completed = subprocess.run([str(program), *command[1:]], cwd=ROOT, check=False)
+        if completed.returncode == 0:
+            tally.passed += 1
+        else:
+            tally.failed += 1
+    return tally
+
+
+def _pytest(stage: Stage, environment: dict[str, str]) -> Tally:
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        completed = subprocess.run(
+            [sys.executable, "-m", "pytest", str(stage.folder), f"--junit-xml={report}", "--durations=5"],
+            cwd=ROOT,
+            env=environment,
+            check=False,
+        )
+        if not report.exists():
+            return Tally(failed=1)
+        tally = Tally()
+        for suite in ET.parse(report).getroot().iter("testsuite"):  # noqa: S314 - pytest wrote it just now
+            failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            tally.failed += failed
+            tally.skipped += int(suite.get("skipped", 0))
+            tally.passed += int(suite.get("tests", 0)) - failed - int(suite.get("skipped", 0))
+    if completed.returncode and not tally.failed:
+        # No test failed, and yet it did not end well: a folder without tests, or one that cannot be collected.
+        tally.failed += 1
+    return tally
+
+
+def _run(stage: Stage, platform: Platform) -> Tally:
+    _say(f"=== {stage.name} ===")
+    if stage.folder is None:
+        return _lint(stage)
+    try:
+        environment = platform.up() if stage.needs_platform else dict(os.environ)
+    except subprocess.CalledProcessError as error:
+        _say(f"{stage.name}: not run, since the platform did not come up ({error})")
+        return Tally(failed=1)
+    return _pytest(stage, environment)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def main(names: Sequence[str]) -> int:
+    """Run the named stages, or all; print how many tests of each kind ran."""
+    stages = _stages()
+    unknown = set(names) - {stage.name for stage in stages}
+    if unknown:
+        _say(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(stage.name for stage in stages)}")
+        return 2
+    platform = Platform()
+    tallies: dict[str, Tally] = {}
+    began = time.monotonic()
+    try:
+        for stage in stages:
+            if not names or stage.name in names:
+                start = time.monotonic()
+                tallies[stage.name] = _run(stage, platform)
+                tallies[stage.name].seconds = time.monotonic() - start
+    finally:
+        platform.down()
+    total = Tally(seconds=time.monotonic() - began)
+    _say(f"\n{'kind':<12}{'passed':>8}{'failed':>8}{'skipped':>8}{'seconds':>9}")
+    for name, tally in tallies.items():
+        _say(f"{name:<12}{tally.passed:>8}{tally.failed:>8}{tally.skipped:>8}{tally.seconds:>9.0f}")
+        total.passed += tally.passed
+        total.failed += tally.failed
+        total.skipped += tally.skipped
+    _say(f"{'all':<12}{total.passed:>8}{total.failed:>8}{total.skipped:>8}{total.seconds:>9.0f}\n")
+    _say(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

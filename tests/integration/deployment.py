@@ -1,0 +1,152 @@
+"""The whole program on the sandbox's cluster and registry, as a stack of its own beside others."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import urllib3
+
+from tests.plugins.engine_support import PASSPHRASE, Outcome, Project
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ("hasher", "rng", "webui", "worker")
+_PROGRAM = (
+    "__main__.py",
+    "settings.py",
+    "components",
+    "services",
+    "Pulumi.yaml",
+    "Pulumi.dev.yaml",
+    "requirements.txt",
+)
+_NEEDED = ("PULUMI_HOME", "KUBECONFIG", "AWS_ACCESS_KEY_ID")
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A copy of the program with a stack that has a namespace and repositories of its own."""
+
+    project: Project
+    name: str
+    outcomes: dict[str, Outcome]
+
+    @property
+    def folder(self) -> Path:
+        """The copy of the checkout."""
+        return self.project.directory
+
+    def kubectl(self, *arguments: str) -> str:
+        """What kubectl prints, in the stack's namespace."""
+        completed = subprocess.run(
+            ["kubectl", "--namespace", self.name, *arguments],
+            env=dict(self.project.environment),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert completed.returncode == 0, completed.stderr
+        return completed.stdout
+
+    def objects(self, kind: str, *arguments: str) -> dict[str, dict[str, Any]]:
+        """The objects of a kind in the namespace, by name."""
+        listed = json.loads(self.kubectl("get", kind, "--output", "json", *arguments))
+        return {item["metadata"]["name"]: item for item in listed["items"]}
+
+    def page(self, path: str = "/json") -> dict[str, Any]:
+        """The JSON that the webui answers."""
+        return _json(self.url(path))
+
+    def url(self, path: str) -> str:
+        """The address of a path of the webui, as the stack's output says."""
+        return str(self.project.outputs()["webui_url"]).rstrip("/") + path
+
+    def speed(self, seconds: float) -> float:
+        """Hashes per second, measured for at least ``seconds`` by webui's own clock."""
+        url = self.url("/json")
+        first = _json(url)
+        last = first
+        while last["now"] - first["now"] < seconds:
+            time.sleep(0.5)
+            last = _json(url)
+        return (last["hashes"] - first["hashes"]) / (last["now"] - first["now"])
+
+
+def create(folder: Path, **settings: str) -> Deployment:
+    """Copy the program into ``folder`` and make its stack; the settings are those of the sandbox, and ``settings``."""
+    missing = [name for name in _NEEDED if name not in os.environ]
+    if missing:
+        pytest.fail(f"{', '.join(missing)} not set: these tests need the sandbox; run them with `make test`")
+    root = folder / "project"
+    root.mkdir()
+    for entry in _PROGRAM:
+        source = ROOT / entry
+        if source.is_dir():
+            shutil.copytree(source, root / entry, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, root / entry)
+    (root / ".venv").symlink_to((ROOT / ".venv").resolve())
+    (root / "Pulumi.dev.yaml").rename(root / "Pulumi.test.yaml")
+    text = (root / "Pulumi.test.yaml").read_text()
+    (root / "Pulumi.test.yaml").write_text(
+        "".join(line for line in text.splitlines(True) if "encryptionsalt" not in line)
+    )
+    backend = folder / "backend"
+    backend.mkdir()
+    environment = {
+        **os.environ,
+        "PULUMI_BACKEND_URL": backend.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+        "PULUMI_DEBUG_COMMANDS": "1",
+    }
+    project = Project(root, environment)
+    project.run("stack", "init", "test").stdout_or_fail()
+    name = f"it-{secrets.token_hex(4)}"
+    own = {"namespace": name, "repositoryPrefix": name, "webuiNodePort": "", "webuiNodeAddress": _node_address()}
+    deployment = Deployment(project, name, {})
+    for key, value in {**own, **settings}.items():
+        project.set_config(key, value)
+    return deployment
+
+
+def until(condition: Callable[[], bool], what: str, limit: float = 60) -> None:
+    """Wait for a condition; fail with ``what`` after ``limit`` seconds."""
+    end = time.monotonic() + limit
+    while True:
+        try:
+            if condition():
+                return
+        except (urllib3.exceptions.HTTPError, AssertionError, KeyError):
+            pass
+        if time.monotonic() > end:
+            pytest.fail(f"waited {limit:.0f} s for {what}")
+        time.sleep(0.2)
+
+
+def get(url: str) -> urllib3.BaseHTTPResponse:
+    """Ask once, on a connection of its own."""
+    return urllib3.request("GET", url, headers={"Connection": "close"}, timeout=5, retries=False)
+
+
+def _json(url: str) -> dict[str, Any]:
+    answer = get(url)
+    assert answer.status == 200, f"{url} answered {answer.status}"
+    return cast("dict[str, Any]", answer.json())
+
+
+def _node_address() -> str:
+    completed = subprocess.run(
+        ["kubectl", "get", "nodes", "--output", "json"], capture_output=True, text=True, timeout=60, check=True
+    )
+    (node, *_) = json.loads(completed.stdout)["items"]
+    return next(item["address"] for item in node["status"]["addresses"] if item["type"] == "InternalIP")
