@@ -65,6 +65,7 @@ def load_assets(folder: Path = STATIC) -> dict[str, Asset]:
 
 
 async def add_security_headers(_: web.Request, response: web.StreamResponse) -> None:
-    """Add them to every answer."""
+    """Add them to every answer, and do not tell the versions of the server."""
+    response.headers.popall("Server", None)
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)

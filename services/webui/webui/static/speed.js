@@ -1,0 +1,56 @@
+// Speeds from samples of the count. Pure: no page, no clock.
+// A sample is [seconds since the epoch, hashes]; a speed is [seconds since the epoch, hashes per second or null].
+
+export const WINDOW_SECONDS = 300;
+
+// Each worker writes its count once a second, and not at the moment when we read it: over a short span, a steady speed
+// would look like a saw.
+const SPAN_SECONDS = 10;
+const LEAST_SECONDS = 2.5;
+const GAP_SECONDS = 6;
+
+// Adds a sample, and forgets those that have left the window. Answers that come out of order are dropped.
+export function addSample(samples, [time, hashes]) {
+  const last = samples.at(-1);
+  if (last && time <= last[0]) return samples;
+  const kept = samples.filter(([t]) => t >= time - WINDOW_SECONDS - SPAN_SECONDS);
+  kept.push([time, hashes]);
+  return kept;
+}
+
+// The samples after the last gap in time or fall of the count (a redis that started anew).
+export function unbroken(samples) {
+  let start = samples.length - 1;
+  while (start > 0 && !isBreak(samples[start - 1], samples[start])) start -= 1;
+  return samples.slice(Math.max(start, 0));
+}
+
+// One speed for each sample, over the span before it; null right after a break.
+export function speeds(samples) {
+  let first = 0;
+  return samples.map(([time, hashes], index) => {
+    if (index > 0 && isBreak(samples[index - 1], samples[index])) first = index;
+    while (time - samples[first][0] > SPAN_SECONDS + 0.5) first += 1;
+    const elapsed = time - samples[first][0];
+    return [time, elapsed < LEAST_SECONDS ? null : (hashes - samples[first][1]) / elapsed];
+  });
+}
+
+// The mean over all unbroken samples, or null.
+export function averageSpeed(samples) {
+  const run = unbroken(samples);
+  const elapsed = run.length > 0 ? run.at(-1)[0] - run[0][0] : 0;
+  return elapsed < LEAST_SECONDS ? null : (run.at(-1)[1] - run[0][1]) / elapsed;
+}
+
+// The least round number for the top of a scale that holds the value, and the step between its lines.
+export function scale(highest) {
+  const rough = Math.max(highest, 1) / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough - 1e-9);
+  return { step, top: Math.ceil(Math.max(highest, 1) / step - 1e-9) * step };
+}
+
+function isBreak(before, after) {
+  return after[1] < before[1] || after[0] - before[0] > GAP_SECONDS;
+}
