@@ -63,6 +63,7 @@ def compare(
     new: Mapping[str, Value],
     *,
     replace_on: Iterable[str] = (),
+    except_on: Iterable[str] = (),
     ignore: Iterable[str] = (),
     delete_before_replace: bool = False,
 ) -> Diff:
@@ -73,17 +74,20 @@ def compare(
         new: the properties that the program wants now.
         replace_on: path patterns; a change at, under or over one of them forces a replacement. `*` stands for one key
             or index: `spec.volumeClaimTemplates`, `spec.ports[*].name`.
+        except_on: path patterns under those of `replace_on`, where a change does not force a replacement.
         ignore: path patterns of changes to leave out.
         delete_before_replace: whether a replacement must delete the old resource first.
     """
     replacing = [parse_path(pattern) for pattern in replace_on]
+    excepted = [parse_path(pattern) for pattern in except_on]
     ignored = [parse_path(pattern) for pattern in ignore]
     before, after = unwrap(dict(old)), unwrap(dict(new))
     changes: list[Change] = []
     for path, kind, value in _changes(before, after, ()):
         if any(_covers(pattern, path) for pattern in ignored):
             continue
-        forces = any(_touches(pattern, path, value) for pattern in replacing)
+        in_place = any(_covers(pattern, path) for pattern in excepted)
+        forces = not in_place and any(_touches(pattern, path, value) for pattern in replacing)
         changes.append(Change(path, kind, forces))
     return Diff(tuple(changes), delete_before_replace)
 

@@ -35,6 +35,7 @@ _UNKNOWN_STRINGS: Final = frozenset(
     }
 )
 
+_SHORTEST_SECRET_TEXT: Final = 6
 _EXACT_INTEGERS: Final = 2**53  # beyond this a double no longer names one integer
 
 
@@ -287,9 +288,44 @@ def _mark(value: Value, path: Path) -> Value:
 
 
 def with_secrets_like(inputs: Mapping[str, Value], outputs: Mapping[str, Value]) -> Properties:
-    """The outputs, with everything secret that stands where the inputs have a secret."""
-    marked = mark_secrets(dict(outputs), secret_paths(dict(inputs)))
+    """The outputs, with everything secret that stands where the inputs have a secret, or repeats a secret text of them.
+
+    Texts shorter than six characters are marked by their place alone: they turn up by chance.
+    """
+    source = dict(inputs)
+    marked = mark_secrets(dict(outputs), secret_paths(source))
+    texts = frozenset(text for text in _secret_texts(source, inside=False) if len(text) >= _SHORTEST_SECRET_TEXT)
+    if texts:
+        marked = _mark_texts(marked, texts)
     return marked if isinstance(marked, dict) else dict(outputs)
+
+
+def _secret_texts(value: Value, *, inside: bool) -> Iterator[str]:
+    match value:
+        case str() if inside:
+            yield value
+        case Secret():
+            yield from _secret_texts(value.value, inside=True)
+        case list():
+            for item in value:
+                yield from _secret_texts(item, inside=inside)
+        case dict():
+            for item in value.values():
+                yield from _secret_texts(item, inside=inside)
+        case _:
+            return
+
+
+def _mark_texts(value: Value, texts: frozenset[str]) -> Value:
+    match value:
+        case str() if value in texts:
+            return Secret(value)
+        case list():
+            return [_mark_texts(item, texts) for item in value]
+        case dict():
+            return {key: _mark_texts(item, texts) for key, item in value.items()}
+        case _:
+            return value
 
 
 def get_string(properties: Mapping[str, Value], key: str) -> str | None:

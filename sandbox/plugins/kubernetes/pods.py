@@ -1,0 +1,101 @@
+"""What keeps a pod from becoming ready, in the words of the pod itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from .objects import Object, child, children, condition, name_of, number, text
+
+# How long a problem must last before it is certain, in seconds. An image may be pushed, and a Secret created, beside
+# the Deployment that needs it; a registry may be restarting.
+_PULL_GRACE: Final = 15.0
+_CONFIG_GRACE: Final = 15.0
+# A container that needs another service may crash until that is there; three times is a habit.
+_CRASHES: Final = 3
+
+_PULL_REASONS: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"})
+_CONFIG_REASONS: Final = frozenset(
+    {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError", "PostStartHookError"}
+)
+_HOPELESS_REASONS: Final = frozenset({"InvalidImageName", "ErrImageNeverPull"})
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is wrong with a pod.
+
+    `key` is the same for the same problem in every look; `certain_after` is for how many seconds it must be seen before
+    it is certain that waiting does not help, None when only the time limit tells. With `container`, the last lines that
+    it wrote say more.
+    """
+
+    key: str
+    message: str
+    certain_after: float | None = None
+    pod: str = ""
+    container: str = ""
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether the pod serves."""
+    return text(condition(pod, "Ready"), "status") == "True"
+
+
+def problems(pod: Object) -> list[Problem]:
+    """What is wrong with a pod; empty when it is on its way, or ready."""
+    return list(_problems(pod))
+
+
+def _problems(pod: Object) -> Iterator[Problem]:
+    name = name_of(pod)
+    if text(pod, "metadata", "deletionTimestamp"):
+        return
+    scheduled = condition(pod, "PodScheduled")
+    if text(scheduled, "status") == "False":
+        message = text(scheduled, "message") or text(scheduled, "reason")
+        yield Problem(f"{name}/schedule", f"pod {name} cannot be scheduled: {message}", pod=name)
+    for status in (*children(pod, "status", "initContainerStatuses"), *children(pod, "status", "containerStatuses")):
+        yield from _container_problems(name, status)
+    if text(pod, "status", "phase") == "Failed" and text(pod, "status", "reason"):
+        reason, message = text(pod, "status", "reason"), text(pod, "status", "message")
+        yield Problem(f"{name}/{reason}", f"pod {name} failed: {reason}: {message}", pod=name)
+
+
+def _container_problems(pod: str, status: Object) -> Iterator[Problem]:
+    container = text(status, "name")
+    waiting = child(status, "state", "waiting")
+    reason, message = text(waiting, "reason"), text(waiting, "message")
+    where = f"pod {pod}, container {container}"
+    if reason in _PULL_REASONS:
+        image = text(status, "image")
+        yield Problem(f"{pod}/{container}/pull", f"{where}: {reason}: {message or image}", _PULL_GRACE, pod)
+    elif reason in _CONFIG_REASONS:
+        yield Problem(f"{pod}/{container}/config", f"{where}: {reason}: {message}", _CONFIG_GRACE, pod)
+    elif reason in _HOPELESS_REASONS:
+        yield Problem(f"{pod}/{container}/{reason}", f"{where}: {reason}: {message}", 0, pod)
+    elif reason == "CrashLoopBackOff":
+        crashes = number(status, "restartCount") + 1
+        ended = _how_it_ended(child(status, "lastState", "terminated"))
+        yield Problem(
+            f"{pod}/{container}/crash",
+            f"{where}: CrashLoopBackOff: crashed {crashes} times{ended}",
+            0 if crashes >= _CRASHES else None,
+            pod,
+            container,
+        )
+    elif (terminated := child(status, "state", "terminated")) and number(terminated, "exitCode"):
+        message = f"{where}: crashed{_how_it_ended(terminated)}"
+        yield Problem(f"{pod}/{container}/exit", message, None, pod, container)
+
+
+def _how_it_ended(terminated: Object) -> str:
+    if not terminated:
+        return ""
+    words = f", last with exit code {number(terminated, 'exitCode')}"
+    reason = text(terminated, "reason")
+    if reason and reason != "Error":
+        words += f" ({reason})"
+    message = text(terminated, "message")
+    return words + (f": {message.strip()}" if message else "")
