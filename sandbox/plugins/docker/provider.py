@@ -124,8 +124,7 @@ class DockerProvider(Provider):
     def create(self, request: CreateRequest) -> CreateResult:
         """Build and push the image; in a preview only build it, and that only if the program asks for it."""
         outputs = self._make(request.inputs, request.log, request.cancelled, preview=request.preview)
-        name = outputs.get("imageName")
-        return CreateResult(name if isinstance(name, str) else "", outputs)
+        return CreateResult("" if request.preview else _text(outputs.get("imageName")), outputs)
 
     def update(self, request: UpdateRequest) -> Properties:
         """Build and push the image again."""
