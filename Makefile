@@ -1,0 +1,20 @@
+# The local platform with DockerCoins on it. Everything but the words is in sandbox/.
+PYTHON ?= python3
+SANDBOX = $(PYTHON) -m sandbox
+
+.PHONY: up down status logs env
+
+up: ## bring up the platform and DockerCoins on it
+	@$(SANDBOX) up
+
+down: ## remove containers, networks, processes and state; keep the cache
+	@$(SANDBOX) down
+
+status: ## show each part, and where it came from
+	@$(SANDBOX) status
+
+logs: ## follow the pods' logs; of one service with SERVICE=worker
+	@$(SANDBOX) logs $(SERVICE)
+
+env: ## print shell commands for: eval "$$(make -s env)"
+	@$(SANDBOX) env

@@ -1,0 +1,1 @@
+"""The local platform behind `make up`: Docker Engine, registry, ECR API, Kubernetes cluster, Pulumi and its plugins."""

@@ -1,0 +1,3 @@
+module dockercoins/sandbox/modules/pause
+
+go 1.24.0

@@ -1,0 +1,148 @@
+"""The stack that lives in the sandbox: created, brought back after an interruption, updated."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import psutil
+
+from . import checkpoint, ecr, files, processes, toolchain
+from .errors import SandboxError
+from .paths import CHECKOUT, Paths
+from .settings import STACK, Settings
+
+PROJECT: Final = "dockercoins"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The stack."""
+
+    paths: Paths
+    settings: Settings
+    pulumi: toolchain.Tool
+    environment: Mapping[str, str]
+    """The variables of the sandbox, on top of the process's own."""
+
+    def up(self, cluster_id: str, tell: Callable[[str], None]) -> None:
+        """Bring the stack to what the program says, with Pulumi's own output.
+
+        Args:
+            cluster_id: names the cluster that it runs on.
+            tell: takes one line about what is done besides.
+
+        Raises:
+            SandboxError: an update is running elsewhere, or this one fails.
+        """
+        self._create()
+        self._unlock(tell)
+        options: list[str] = []
+        state = self.state() or checkpoint.EMPTY
+        if not state.is_empty:
+            needed = checkpoint.recovery(
+                state, ecr.repositories(self.settings), cluster_is_new=self._last_cluster() != cluster_id
+            )
+            if needed.refresh is not None:
+                tell("The last update was interrupted: settling what it had begun.")
+                self._pulumi("refresh", "--skip-preview", "--yes", *needed.refresh)
+            if needed.refresh_first:
+                tell("The ECR API or the cluster is new: looking at what is still there.")
+                options = ["--refresh"]
+        self._pulumi("up", "--skip-preview", "--yes", *options)
+        files.write(self.paths.run / "stack.json", json.dumps({"cluster": cluster_id}) + "\n")
+
+    def state(self) -> checkpoint.Checkpoint | None:
+        """What Pulumi knows about the stack; None if it was never created."""
+        return checkpoint.read(checkpoint.file(self.paths.pulumi_backend, PROJECT, STACK))
+
+    def _create(self) -> None:
+        if self.state() is not None:
+            return
+        # `stack init` rewrites the stack file, which is committed and holds all that it would add.
+        file = CHECKOUT / f"Pulumi.{STACK}.yaml"
+        content = file.read_text()
+        try:
+            processes.output(
+                [self.pulumi.path, "stack", "init", STACK, "--non-interactive", "--no-select"],
+                env=self._variables(),
+                cwd=CHECKOUT,
+            )
+        finally:
+            if file.read_text() != content:
+                files.write(file, content)
+
+    def _unlock(self, tell: Callable[[str], None]) -> None:
+        """Take away the lock of an update that was killed; wait for one that runs.
+
+        Raises:
+            SandboxError: the lock is of another host.
+        """
+        folder = checkpoint.locks(self.paths.pulumi_backend, PROJECT, STACK)
+        told = False
+        while True:
+            entries = [owner for owner in (_owner(path.read_text()) for path in folder.glob("*.json")) if owner]
+            alive = [owner for owner in entries if owner.is_alive()]
+            if not alive:
+                break
+            if not told:
+                tell(f"Process {alive[0].pid} is updating the stack: waiting for it.")
+                told = True
+            time.sleep(1.0)
+        if entries:
+            tell("The last update was killed: taking its lock away.")
+            processes.output(
+                [self.pulumi.path, "cancel", "--yes", "--stack", STACK], env=self._variables(), cwd=CHECKOUT
+            )
+
+    def _last_cluster(self) -> str:
+        try:
+            document: Any = json.loads((self.paths.run / "stack.json").read_text())
+            return str(cast("dict[str, Any]", document)["cluster"])
+        except (OSError, ValueError, KeyError):
+            return ""
+
+    def _pulumi(self, *arguments: str) -> None:
+        code = processes.foreground(
+            [self.pulumi.path, *arguments, "--stack", STACK], env=self._variables(), cwd=CHECKOUT
+        )
+        if code:
+            raise SandboxError(
+                f"`pulumi {arguments[0]}` failed; its messages are above. `make up` goes on from here; "
+                "`make logs` shows what the pods say."
+            )
+
+    def _variables(self) -> dict[str, str]:
+        return dict(os.environ) | dict(self.environment)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who holds a lock of the file backend."""
+
+    pid: int
+    host: str
+
+    def is_alive(self) -> bool:
+        """Whether that process still runs. One on another host does, for all that is known."""
+        if self.host != socket.gethostname():
+            return True
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self.pid)
+            return process.status() != psutil.STATUS_ZOMBIE and "pulumi" in process.name()
+        return False
+
+
+def _owner(text: str) -> Owner | None:
+    try:
+        document: Any = json.loads(text)
+        entry = cast("dict[str, Any]", document)
+        return Owner(int(entry["pid"]), str(entry["hostname"]))
+    except (ValueError, KeyError, TypeError):
+        return None
