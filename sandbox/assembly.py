@@ -261,8 +261,17 @@ class Plan:
         language_host = self._built(toolchain.LANGUAGE_HOST)
 
         def both(step: Step) -> tuple[Tool, Tool]:
+            # The engine takes a language host for its own, without a warning, if it lies beside it.
+            parts = (engine.result.path.parent, language_host.result.path.parent)
+            folder = self._paths.tools / f"pulumi-{files.digest(part.name for part in parts)}-complete"
+            if not folder.exists():
+                with files.folder(folder) as staging:
+                    for path in (path for part in parts for path in part.iterdir()):
+                        files.gather(path, staging / path.name)
             step.finish(str(engine.result))
-            return engine.result, language_host.result
+            return replace(engine.result, path=folder / "pulumi"), replace(
+                language_host.result, path=folder / toolchain.LANGUAGE_HOST.name
+            )
 
         return self.graph.add("pulumi and its language host", both, needs=[engine, language_host])
 

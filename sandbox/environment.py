@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 
 from .ecr import CREDENTIALS
-from .paths import Paths
+from .paths import CHECKOUT, Paths
 from .settings import PASSPHRASE, Settings
 
 
@@ -24,6 +24,8 @@ def variables(paths: Paths, settings: Settings, search: str) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{paths.pulumi_backend}",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "1",
+        # The language host that can be built from Go modules does not know the option `virtualenv` of Pulumi.yaml.
+        "PULUMI_PYTHON_CMD": str(CHECKOUT / ".venv" / "bin" / "python"),
         "KUBECONFIG": str(paths.kubeconfig),
         **CREDENTIALS,
         "AWS_REGION": settings.region,

@@ -73,6 +73,18 @@ def remove(tree: Path) -> None:
     shutil.rmtree(tree, ignore_errors=True)
 
 
+def gather(source: Path, target: Path) -> None:
+    """Put a file or folder in another place, without a copy of its content where the file system allows it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+        return
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def digest(parts: Iterable[bytes | str | Path]) -> str:
     """Name a thing by what it is made of: texts, and files or folders with the names and contents in them."""
     total = hashlib.sha256()

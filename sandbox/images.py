@@ -210,7 +210,7 @@ def build(
     with tempfile.TemporaryDirectory(prefix="dockercoins-", dir=paths.root) as folder:
         context = Path(folder)
         for source, place in contents:
-            gather(source, context / place)
+            files.gather(source, context / place)
         docker.build(
             context,
             name,
@@ -220,18 +220,6 @@ def build(
         )
     step.finish(f"{name} built")
     return Image(name, "built")
-
-
-def gather(source: Path, target: Path) -> None:
-    """Put a file or folder into a build context, without a copy of large files where the file system allows it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
-        return
-    try:
-        target.hardlink_to(source)
-    except OSError:
-        shutil.copy2(source, target)
 
 
 def pip_settings(listing: str) -> dict[str, str]:

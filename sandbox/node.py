@@ -111,9 +111,9 @@ def limited(docker: Docker, step: Step, paths: Paths, image: images.Image, wrapp
 def _system_images(docker: Docker, paths: Paths, work: Path, base: images.Image, programs: Programs) -> list[str]:
     """Build the images that kubeadm asks for, and return their names."""
     context = work / "system"
-    images.gather(images.RECIPES / "system" / "Dockerfile", context / "Dockerfile")
+    files.gather(images.RECIPES / "system" / "Dockerfile", context / "Dockerfile")
     for tool, place in ((programs.etcd, "etcd"), (programs.coredns, "coredns"), (programs.pause, "pause")):
-        images.gather(tool.path, context / place)
+        files.gather(tool.path, context / place)
     _linked(programs.kubernetes.path, context / "kubernetes", _COMPONENTS)
     kubeadm = programs.kubernetes.path.parent / "kubeadm"
     names = processes.output(
@@ -134,6 +134,6 @@ def _system_images(docker: Docker, paths: Paths, work: Path, base: images.Image,
 def _linked(program: Path, folder: Path, names: tuple[str, ...]) -> None:
     """Put a program that goes by its name into a folder, once, with links under its other names."""
     folder.mkdir(parents=True)
-    images.gather(program, folder / names[0])
+    files.gather(program, folder / names[0])
     for name in names[1:]:
         (folder / name).symlink_to(names[0])

@@ -209,7 +209,9 @@ class LogView:
                 self._print(status(step, now))
 
     def _print(self, line: str) -> None:
-        print(time.strftime("%H:%M:%S"), line, file=self._out, flush=True)
+        # One write for a line: several threads have something to say.
+        self._out.write(f"{time.strftime('%H:%M:%S')} {line}\n")
+        self._out.flush()
 
 
 def due(steps: Sequence[Step], now: float) -> list[Step]:
