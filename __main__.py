@@ -15,11 +15,11 @@ from components.ecr import EcrRegistry, EcrRegistryArgs
 from components.pull_secret import PullSecret
 from components.registry import RegistryLogin
 from components.service_image import ServiceImage, ServiceImageArgs
-from settings import SettingsError, read_settings
+from settings import SettingsError, configured_values, read_settings
 
 try:
     settings = read_settings(
-        pulumi.runtime.config.CONFIG,
+        configured_values(),
         project=pulumi.get_project(),
         stack=pulumi.get_stack(),
         root=Path.cwd(),

@@ -10,15 +10,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import Final, cast
+
+from pulumi.runtime import config
 
 from components.dockercoins import BUILT_SERVICES, Profile
 from components.ecr import ecr_host
 from components.ecr_lifecycle import KEEP_LIMIT
 from components.image_reference import ReferenceFormatError, parse
 from components.kubeconfig import ClusterAccess, KubeconfigError, cluster_access, kubeconfig_files
-
-T = TypeVar("T")
 
 SCALED_SERVICES: Final = BUILT_SERVICES
 """The services whose number of pods is a setting; redis holds the coins in memory, so there is one of it."""
@@ -28,6 +28,7 @@ _REPOSITORY_LIMIT: Final = 256
 _NODE_PORTS: Final = range(30000, 32768)
 _REPLICAS: Final = range(10_001)
 _SECONDS: Final = range(10, 3601)
+_CURRENT_CONTEXT: Final = "$(kubectl config current-context)"
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
@@ -50,8 +51,8 @@ class Mistake:
 
     def __str__(self) -> str:
         """The mistake in four lines."""
-        return (
-            f"  {self.key}\n    received: {self.received}\n    accepted: {self.accepted}\n    to set it: {self.remedy}"
+        return "\n    ".join(
+            (f"  {self.key}", f"received: {self.received}", f"accepted: {self.accepted}", f"to set it: {self.remedy}")
         )
 
 
@@ -119,6 +120,11 @@ class Settings:
     registry: RegistrySettings
     build: BuildSettings
     application: ApplicationSettings
+
+
+def configured_values() -> dict[str, str]:
+    """All configuration of the running stack, full key to text, as the engine handed it over."""
+    return {**config.get_config_env(), **config.CONFIG.get()}
 
 
 class _Reader:
@@ -226,17 +232,13 @@ def read_settings(
 
 def _cluster(reader: _Reader, root: Path, environment: Mapping[str, str], home: Path) -> ClusterAccess:
     path = reader.text("kubeconfig", "a path", lambda _: True, "~/.kube/config")
-    context = reader.text(
-        "kubeContext", "a context of the kubeconfig", lambda _: True, "$(kubectl config current-context)"
-    )
+    context = reader.text("kubeContext", "a context of the kubeconfig", lambda _: True, _CURRENT_CONTEXT)
     if path and not path.startswith("~"):
         files = [root / path]
     else:
         files = [home / path[1:].lstrip("/")] if path else kubeconfig_files(environment, home)
     if not context:
-        reader.refuse(
-            "kubeContext", context, "the context of the cluster to deploy to", "$(kubectl config current-context)"
-        )
+        reader.refuse("kubeContext", context, "the context of the cluster to deploy to", _CURRENT_CONTEXT)
         return ClusterAccess("", "", "")
     try:
         return cluster_access(files, context)

@@ -32,7 +32,7 @@ class ClusterAccess:
 
 
 def kubeconfig_files(environment: Mapping[str, str], home: Path) -> list[Path]:
-    """The files that kubectl reads: those that ``KUBECONFIG`` lists as ``PATH`` lists folders, or ``~/.kube/config``."""
+    """The files that kubectl reads: those of ``KUBECONFIG``, separated as in ``PATH``, or ``~/.kube/config``."""
     listed = [part for part in environment.get("KUBECONFIG", "").split(os.pathsep) if part]
     return [Path(part).expanduser() for part in listed] or [home / ".kube" / "config"]
 

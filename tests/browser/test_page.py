@@ -42,7 +42,7 @@ def state(page: Page, kind: str) -> None:
 
 def number(page: Page, element: str) -> float:
     text = page.locator(f"#{element}").inner_text().replace(",", "")
-    return float(text) if text != "–" else 0
+    return float(text) if text != "\N{EN DASH}" else 0
 
 
 def picture(page: Page, name: str) -> None:
