@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +14,7 @@ from ..protocol.provider import (
     CreateResult,
     DeleteRequest,
     DiffRequest,
+    Failure,
     InvokeRequest,
     InvokeResult,
     Provider,
@@ -68,7 +69,7 @@ class AwsProvider(Provider):
     def check_config(self, inputs: Properties, old_inputs: Properties) -> CheckResult:
         """Accept what is served, and refuse the rest by name."""
         del old_inputs
-        return CheckResult(inputs, config.failures(inputs))
+        return CheckResult(inputs, _told(config.failures(inputs)))
 
     def diff_config(self, old_inputs: Properties, inputs: Properties) -> Diff:
         """Another region is another place for every resource: they are replaced. Other changes are not."""
@@ -96,7 +97,8 @@ class AwsProvider(Provider):
     def check(self, request: CheckRequest) -> CheckResult:
         """Validate a resource's inputs; what the program set to nothing is left out."""
         inputs: Properties = {key: without_nulls(value) for key, value in request.inputs.items() if value is not None}
-        return self._resource(request.type).check(replace(request, inputs=inputs))
+        result = self._resource(request.type).check(replace(request, inputs=inputs))
+        return CheckResult(result.inputs, _told(result.failures))
 
     def diff(self, request: DiffRequest) -> Diff:
         """Compare a resource's inputs."""
@@ -130,3 +132,8 @@ class AwsProvider(Provider):
         if resource is None:
             raise ProviderError(f"{type_token}: the aws provider is not configured yet")
         return resource
+
+
+def _told(found: Sequence[Failure]) -> list[Failure]:
+    """The failures without a property of their own: beside one, the engine shows its value, which may be a secret."""
+    return [Failure("", f"{failure.property}: {failure.reason}") for failure in found]

@@ -46,7 +46,7 @@ class Failed:
     base_image: str = ""
     """The image that could not be had, when that is the failure."""
 
-    tail: Sequence[str] = ()
+    tail: tuple[str, ...] = ()
     """The last lines that the failed step printed."""
 
 
@@ -84,7 +84,7 @@ def read_failure(lines: Sequence[str], dockerfile: str) -> Failed:
         instruction=instruction,
         line=_told_line(lines) or line_of_image(wanted_image, dockerfile) or line_of(instruction, dockerfile),
         base_image=wanted_image,
-        tail=printed.get(failed_step, [])[-TAIL_LINES:],
+        tail=tuple(printed.get(failed_step, ())[-TAIL_LINES:]),
     )
 
 

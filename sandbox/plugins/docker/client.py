@@ -82,13 +82,16 @@ def find_docker() -> str:
 def _lack(path: str) -> str | None:
     """What a docker command lacks for building with BuildKit, with its version."""
     try:
+        # Its version must not depend on whether the user's context can be resolved.
+        neutral = {"PATH": os.environ.get("PATH", ""), "DOCKER_CONFIG": os.devnull}
         asked = subprocess.run(
             [path, "--version"],
+            env=neutral,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=_ASK_LIMIT,
             check=False,
-            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"does not run: {error}"

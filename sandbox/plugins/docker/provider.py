@@ -79,7 +79,7 @@ class DockerProvider(Provider):
             parse_logins(inputs.get("registryAuth"))
         except LoginsError as error:
             found.append(Failure("registryAuth", str(error)))
-        return CheckResult(inputs, found)
+        return CheckResult(inputs, _told(found))
 
     def configure(self, inputs: Properties) -> None:
         """Take where the engine is, and the logins for registries."""
@@ -101,7 +101,7 @@ class DockerProvider(Provider):
         inputs: Properties = {key: without_nulls(value) for key, value in request.inputs.items() if value is not None}
         found = spec.failures(inputs)
         if found or isinstance(unwrap(inputs.get("build")), Unknown):
-            return CheckResult(inputs, found)
+            return CheckResult(inputs, _told(found))
         build: Properties = dict(spec.build_of(inputs))
         if "platform" not in build:
             build["platform"] = spec.host_platform()
@@ -113,7 +113,7 @@ class DockerProvider(Provider):
         else:
             digest = _context_digest(build)
             if isinstance(digest, Failure):
-                return CheckResult(inputs, [digest])
+                return CheckResult(inputs, _told([digest]))
             build["contextDigest"] = digest
         return CheckResult(spec.with_secret_password({**inputs, "build": build}))
 
@@ -220,3 +220,8 @@ def _login(image: ImageSpec) -> Login:
 def _text(value: Value) -> str:
     unwrapped = unwrap(value)
     return unwrapped if isinstance(unwrapped, str) else ""
+
+
+def _told(found: Sequence[Failure]) -> list[Failure]:
+    """The failures without a property of their own: beside one, the engine shows its value, which may be a secret."""
+    return [Failure("", f"{failure.property}: {failure.reason}") for failure in found]
