@@ -40,7 +40,7 @@ def fresh_heartbeats(entries: Mapping[bytes, bytes], now: float) -> list[Heartbe
             beat: Any = json.loads(value)
             if abs(now - float(beat["at"])) <= FRESH_SECONDS:
                 beats.append(Heartbeat(_seen(beat["rng"]), _seen(beat["hasher"])))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             continue
     return beats
 

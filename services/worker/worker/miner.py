@@ -75,6 +75,8 @@ class Miner:
                 await self._write_once(prune=rounds % _PRUNE_EVERY == 0, leave=last)
             except FAILURES as error:
                 self._redis.failed(error)
+                if last and not self._ledger.unwritten:
+                    return  # only the goodbye is missing, and others clear up after a while
                 await self._wait_for_end(next(pauses))
                 continue
             self._redis.succeeded()

