@@ -2,7 +2,7 @@
 PYTHON ?= python3
 SANDBOX = $(PYTHON) -m sandbox
 
-.PHONY: up down status logs env
+.PHONY: up down status logs env test
 
 up: ## bring up the platform and DockerCoins on it
 	@$(SANDBOX) up
@@ -18,3 +18,6 @@ logs: ## follow the pods' logs; of one service with SERVICE=worker
 
 env: ## print shell commands for: eval "$$(make -s env)"
 	@$(SANDBOX) env
+
+test: ## test everything; of some kinds only with STAGES="lint unit"
+	@$(PYTHON) -m tests $(STAGES)

@@ -19,7 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sandbox import paths, venvs
+
 ROOT: Final = Path(__file__).resolve().parent.parent
+REQUIREMENTS: Final = ROOT / "tests" / "requirements.txt"
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,18 @@ def _tracked(*patterns: str) -> tuple[str, ...]:
     return tuple(listed.stdout.split())
 
 
-def _stages() -> tuple[Stage, ...]:
+def _python() -> Path:
+    """The interpreter of an environment with everything that tests import, made once for its requirements."""
+    folder = paths.of_user().venvs / f"tests-{venvs.key(REQUIREMENTS, Path(sys.executable))}"
+
+    def run(command: list[str]) -> None:
+        subprocess.run([*command, *(["--quiet"] if "pip" in command else [])], check=True)
+
+    venvs.ensure(folder, REQUIREMENTS, run, lambda: _say("installing what the tests need (once, about a minute)"))
+    return venvs.python_of(folder)
+
+
+def _stages(python: Path) -> tuple[Stage, ...]:
     dockerfiles = _tracked("*Dockerfile")
     scripts = (".ci/run", *_tracked("*.sh"))
     return (
@@ -62,7 +76,7 @@ def _stages() -> tuple[Stage, ...]:
             commands=(
                 ("ruff", "check", "."),
                 ("ruff", "format", "--check", "."),
-                ("basedpyright", "--pythonpath", sys.executable),
+                ("basedpyright", "--pythonpath", str(python)),
                 ("hadolint", *dockerfiles),
                 ("shellcheck", *scripts),
             ),
@@ -90,7 +104,7 @@ class Platform:
             subprocess.CalledProcessError: it does not come up; the sandbox has said why.
         """
         if self.environment is None:
-            self._was_up = self._sandbox("status", quiet=True) == 0
+            self._was_up = Path(self._exports()["KUBECONFIG"]).exists()
             subprocess.run([sys.executable, "-m", "sandbox", "platform"], cwd=ROOT, check=True)
             self.environment = {**os.environ, **self._exports()}
         return self.environment
@@ -98,13 +112,7 @@ class Platform:
     def down(self) -> None:
         """Take it down, unless it was up before the tests."""
         if self.environment is not None and not self._was_up:
-            self._sandbox("down")
-
-    def _sandbox(self, command: str, *, quiet: bool = False) -> int:
-        output = subprocess.DEVNULL if quiet else None
-        return subprocess.run(
-            [sys.executable, "-m", "sandbox", command], cwd=ROOT, stdout=output, stderr=output, check=False
-        ).returncode
+            subprocess.run([sys.executable, "-m", "sandbox", "down"], cwd=ROOT, check=False)
 
     def _exports(self) -> dict[str, str]:
         listed = subprocess.run(
@@ -119,13 +127,11 @@ class Platform:
         return exports
 
 
-def _lint(stage: Stage) -> Tally:
+def _lint(stage: Stage, python: Path) -> Tally:
     tally = Tally()
-    folder = Path(sys.executable).parent
-    for command in stage.commands:
-        _say(f"lint: {' '.join(command[:2])}")
-        program = folder / command[0]
-        completed = subprocess.run([str(program), *command[1:]], cwd=ROOT, check=False)
+    for program, *arguments in stage.commands:
+        _say(f"lint: {program}")
+        completed = subprocess.run([str(python.parent / program), *arguments], cwd=ROOT, check=False)
         if completed.returncode == 0:
             tally.passed += 1
         else:
@@ -133,11 +139,11 @@ def _lint(stage: Stage) -> Tally:
     return tally
 
 
-def _pytest(stage: Stage, environment: dict[str, str]) -> Tally:
+def _pytest(stage: Stage, python: Path, environment: dict[str, str]) -> Tally:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         completed = subprocess.run(
-            [sys.executable, "-m", "pytest", str(stage.folder), f"--junit-xml={report}", "--durations=5"],
+            [str(python), "-m", "pytest", str(stage.folder), f"--junit-xml={report}", "--durations=5"],
             cwd=ROOT,
             env=environment,
             check=False,
@@ -156,16 +162,16 @@ def _pytest(stage: Stage, environment: dict[str, str]) -> Tally:
     return tally
 
 
-def _run(stage: Stage, platform: Platform) -> Tally:
+def _run(stage: Stage, python: Path, platform: Platform) -> Tally:
     _say(f"=== {stage.name} ===")
     if stage.folder is None:
-        return _lint(stage)
+        return _lint(stage, python)
     try:
         environment = platform.up() if stage.needs_platform else dict(os.environ)
     except subprocess.CalledProcessError as error:
         _say(f"{stage.name}: not run, since the platform did not come up ({error})")
         return Tally(failed=1)
-    return _pytest(stage, environment)
+    return _pytest(stage, python, environment)
 
 
 def _say(text: str) -> None:
@@ -174,7 +180,8 @@ def _say(text: str) -> None:
 
 def main(names: Sequence[str]) -> int:
     """Run the named stages, or all; print how many tests of each kind ran."""
-    stages = _stages()
+    python = _python()
+    stages = _stages(python)
     unknown = set(names) - {stage.name for stage in stages}
     if unknown:
         _say(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(stage.name for stage in stages)}")
@@ -186,7 +193,7 @@ def main(names: Sequence[str]) -> int:
         for stage in stages:
             if not names or stage.name in names:
                 start = time.monotonic()
-                tallies[stage.name] = _run(stage, platform)
+                tallies[stage.name] = _run(stage, python, platform)
                 tallies[stage.name].seconds = time.monotonic() - start
     finally:
         platform.down()
