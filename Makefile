@@ -11,7 +11,7 @@ down: ## remove containers, networks, processes and state; keep the cache
 	@$(SANDBOX) down
 
 status: ## show each part, and where it came from
-	@$(SANDBOX) status
+	@$(SANDBOX) status || true # its table says what is down
 
 logs: ## follow the pods' logs; of one service with SERVICE=worker
 	@$(SANDBOX) logs $(SERVICE)

@@ -125,6 +125,8 @@ class Assembly:
         )
         finish = plan.add(self._official_home)
         plan.graph.execute(view)
+        if plan.built_programs:
+            self._builder.prune()
         return finish()
 
 
@@ -158,6 +160,11 @@ class Plan:
             lambda step: engine.ensure(step, wrapper.result.path if wrapper else None),
             needs=[wrapper] if wrapper else [],
         )
+
+    @property
+    def built_programs(self) -> bool:
+        """Whether Go had something to build."""
+        return self._go is not None
 
     def add(self, official_home: Path) -> Callable[[], Platform]:
         """Add every task, the longest chain first, and return what gives the platform once all have run."""

@@ -27,7 +27,9 @@ _INTERRUPTED = 130
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return the exit code."""
     options = _parser().parse_args(arguments)
-    console = Console(highlight=False, soft_wrap=True)
+    # A log is not as narrow as the 80 columns that are assumed where there is no terminal.
+    width = None if sys.stdout.isatty() else 160
+    console = Console(highlight=False, soft_wrap=True, width=width)
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     try:
@@ -93,7 +95,10 @@ class Commands:
     def logs(self, service: str | None) -> int:
         """Follow the logs of the pods."""
         variables = environment.variables(self.paths, self.settings, self.search)
-        return logs.follow(self.paths, self.settings, variables, service)
+        try:
+            return logs.follow(self.paths, self.settings, variables, service)
+        except KeyboardInterrupt:  # the way to end it
+            return 0
 
     def env(self) -> None:
         """Print the exports for a shell."""

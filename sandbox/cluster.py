@@ -180,9 +180,9 @@ class Cluster:
         step.work("creating the cluster")
 
         def told(line: str) -> None:
-            words = line.strip(" .•")
+            # kind tells each of its steps in a line with a bullet, three dots and a picture.
             if line.strip().startswith("•"):
-                step.doing = words.encode("ascii", "ignore").decode().strip()
+                step.work(line.encode("ascii", "ignore").decode().strip(" ."))
 
         try:
             processes.stream(

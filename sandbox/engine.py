@@ -79,10 +79,7 @@ class Engine:
         """A docker client that can build with BuildKit, installed if need be."""
         client = self.client()
         if client is None:
-            names = ["docker.io", "iptables"]
-            if packages.available("docker-buildx"):
-                names.append("docker-buildx")
-            packages.install(step, names, "building images", self._paths.log("packages"))
+            self._install(step)
             client = self.client()
         if client is None:
             raise SandboxError(
@@ -123,7 +120,7 @@ class Engine:
             )
         dockerd = shutil.which("dockerd", path=f"{self._search}:/usr/sbin:/usr/local/sbin")
         if dockerd is None:
-            packages.install(step, ["docker.io", "iptables"], "Docker Engine", self._paths.log("packages"))
+            self._install(step)
             dockerd = shutil.which("dockerd", path=f"{self._search}:/usr/sbin:/usr/local/sbin")
             if self.answers(docker):  # the package's own service has started it
                 return
@@ -147,6 +144,16 @@ class Engine:
         started = Started(process.pid, psutil.Process(process.pid).create_time(), **asdict(before))
         files.write(self._record, json.dumps(asdict(started)) + "\n")
         self._await(docker, started, process)
+
+    def _install(self, step: Step) -> None:
+        # Debian splits the client and its plugin off in later releases; the engine calls iptables, `stop` calls ip.
+        packages.install(
+            step,
+            ["docker.io", "iptables", "iproute2"],
+            "Docker Engine",
+            self._paths.log("packages"),
+            where_known=["docker-cli", "docker-buildx"],
+        )
 
     def _await(self, docker: Docker, started: Started, process: subprocess.Popen[bytes] | None = None) -> None:
         deadline = time.monotonic() + _STARTS_WITHIN

@@ -54,6 +54,19 @@ def folder(path: Path) -> Generator[Path]:
         remove(staging)
 
 
+@contextlib.contextmanager
+def scratch(parent: Path) -> Generator[Path]:
+    """Give a folder for work in between; it is gone afterwards."""
+    parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=parent))
+    try:
+        # Programs that give up root's rights look into it too.
+        staging.chmod(0o755)
+        yield staging
+    finally:
+        remove(staging)
+
+
 def remove_unfinished(parent: Path) -> None:
     """Remove what was being made in a folder when its maker was killed."""
     for leftover in parent.glob(f"{_UNFINISHED}*"):

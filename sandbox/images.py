@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,15 +163,15 @@ class Systems:
             return done
         log = self._paths.log(f"image-{_file_name(name)}")
         step.work(f"installing {len(system.packages)} packages and what they need")
-        with tempfile.TemporaryDirectory(prefix="dockercoins-", dir=self._paths.root) as folder:
-            archive = Path(folder) / "system.tar"
+        with files.scratch(self._paths.root) as folder:
+            archive = folder / "system.tar"
             options: list[str] = ["--variant=minbase", f"--include={','.join(system.packages)}"]
-            hooks = [*_host_settings(Path(folder), system.pip), *system.hooks]
+            hooks = [*_host_settings(folder, system.pip), *system.hooks]
             options += [f"--customize-hook={hook}" for hook in hooks]
             processes.stream(
                 ["mmdebstrap", *options, system.suite, archive],
                 log=log,
-                env=os.environ | {"TMPDIR": folder},
+                env=os.environ | {"TMPDIR": str(folder)},
             )
             step.work("importing")
             changes = [f"--change={change}" for change in (*system.changes, f"LABEL {RECIPE}={key}")]
@@ -207,8 +206,7 @@ def build(
         step.finish(f"{name} {done.origin}")
         return done
     step.work(f"building {name}")
-    with tempfile.TemporaryDirectory(prefix="dockercoins-", dir=paths.root) as folder:
-        context = Path(folder)
+    with files.scratch(paths.root) as context:
         for source, place in contents:
             files.gather(source, context / place)
         docker.build(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -62,8 +61,7 @@ def build(docker: Docker, step: Step, paths: Paths, base: images.Image, programs
         step.finish(f"{name} {done.origin}")
         return done
     step.work("building the images of the system pods")
-    with tempfile.TemporaryDirectory(prefix="dockercoins-", dir=paths.root) as folder:
-        work = Path(folder)
+    with files.scratch(paths.root) as work:
         names = _system_images(docker, paths, work, base, programs)
         archive = work / "system.tar"
         docker.output("save", "--output", archive, *names, timeout=600.0)

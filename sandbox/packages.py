@@ -12,8 +12,15 @@ from .errors import SandboxError
 from .progress import Step
 
 
-def install(step: Step, names: Sequence[str], purpose: str, log: Path) -> None:
+def install(step: Step, names: Sequence[str], purpose: str, log: Path, *, where_known: Sequence[str] = ()) -> None:
     """Install packages with apt-get.
+
+    Args:
+        step: is told what is done.
+        names: the packages.
+        purpose: what they are for, for the error.
+        log: takes what apt-get says.
+        where_known: packages that only some releases have, installed there.
 
     Raises:
         SandboxError: there is no apt-get, or this user may not use it; the message says what to install by hand.
@@ -32,9 +39,7 @@ def install(step: Step, names: Sequence[str], purpose: str, log: Path) -> None:
     step.work(f"installing {wanted}")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     processes.stream(["apt-get", "update", "-q"], log=log, env=environment)
-    processes.stream(["apt-get", "install", "-q", "-y", "--no-install-recommends", *names], log=log, env=environment)
-
-
-def available(name: str) -> bool:
-    """Whether apt knows a package."""
-    return shutil.which("apt-cache") is not None and processes.succeeds(["apt-cache", "show", name])
+    known = [name for name in where_known if processes.succeeds(["apt-cache", "show", name])]
+    processes.stream(
+        ["apt-get", "install", "-q", "-y", "--no-install-recommends", *names, *known], log=log, env=environment
+    )

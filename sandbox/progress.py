@@ -30,6 +30,7 @@ class Step:
     """One task's progress, told by the task and read by the view."""
 
     title: str
+    """What it is called."""
     estimate: float | None = None
     """Seconds that it took last time."""
     doing: str = ""
@@ -51,6 +52,7 @@ class Step:
         self.doing = doing
         self.done = 0
         self.total = total
+        self.reported = 0.0
         if self.worked is None:
             self.worked = time.monotonic()
 

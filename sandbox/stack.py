@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 import psutil
 
-from . import checkpoint, ecr, files, processes, toolchain
+from . import checkpoint, ecr, files, leftovers, processes, toolchain
 from .errors import SandboxError
 from .paths import CHECKOUT, Paths
 from .settings import STACK, Settings
@@ -79,11 +79,7 @@ class Stack:
                 files.write(file, content)
 
     def _unlock(self, tell: Callable[[str], None]) -> None:
-        """Take away the lock of an update that was killed; wait for one that runs.
-
-        Raises:
-            SandboxError: the lock is of another host.
-        """
+        """Take away the lock of an update that was killed; wait for one that runs."""
         folder = checkpoint.locks(self.paths.pulumi_backend, PROJECT, STACK)
         told = False
         while True:
@@ -97,6 +93,8 @@ class Stack:
             time.sleep(1.0)
         if entries:
             tell("The last update was killed: taking its lock away.")
+            # Plugins that have lost their engine may still be at work.
+            leftovers.end(leftovers.using(self.paths.pulumi_home, leftovers.is_orphan))
             processes.output(
                 [self.pulumi.path, "cancel", "--yes", "--stack", STACK], env=self._variables(), cwd=CHECKOUT
             )

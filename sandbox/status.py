@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, cast
 
 from rich.table import Table
@@ -40,6 +41,11 @@ def table(rows: Sequence[Row]) -> Table:
     for row in rows:
         drawn.add_row(row.part, f"[{'green' if row.good else 'red'}]{row.state}[/]", row.detail, row.origin)
     return drawn
+
+
+def _shortened(path: Path) -> str:
+    home = str(Path.home())
+    return f"~{str(path).removeprefix(home)}" if path.is_relative_to(home) else str(path)
 
 
 def await_page(settings: Settings) -> None:
@@ -129,7 +135,9 @@ class Status:
                 continue
             target = link.resolve()
             ours = target.is_relative_to(self._paths.tools)
-            rows.append(Row(name, "ready", good=True, detail=str(target), origin="built" if ours else "on the machine"))
+            rows.append(
+                Row(name, "ready", good=True, detail=_shortened(target), origin="built" if ours else "on the machine")
+            )
         return rows
 
     def _plugins(self) -> list[Row]:

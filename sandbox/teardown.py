@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable
 from pathlib import Path
 
-import psutil
-
-from . import capabilities, files, toolchain
+from . import capabilities, files, leftovers, toolchain
 from .cluster import NETWORK, Cluster
 from .docker import Docker
 from .engine import Engine
@@ -18,8 +14,6 @@ from .progress import Step, View
 from .settings import Settings
 from .tasks import Graph
 from .toolchain import Builder
-
-_ENDS_WITHIN = 10.0  # seconds
 
 
 class Teardown:
@@ -47,7 +41,7 @@ class Teardown:
 
     def _end_programs(self, step: Step) -> None:
         """End what works on the sandbox, such as an update that runs on after its parent was killed."""
-        ended = end(using(self._paths.pulumi_home))
+        ended = leftovers.end(leftovers.using(self._paths.pulumi_home))
         step.finish(f"{ended} processes ended" if ended else "none running")
 
     def _remove_containers(self, step: Step) -> None:
@@ -89,42 +83,8 @@ class Teardown:
         return tool.path if tool else None
 
     def _remove_state(self, step: Step) -> None:
-        end(using(self._paths.run))
+        leftovers.end(leftovers.using(self._paths.run))
         files.remove(self._paths.state)
         if self._paths.state.exists():
             raise SandboxError(f"{self._paths.state} cannot be removed; is something in it still in use?")
         step.finish(f"{self._paths.state} removed")
-
-
-def using(folder: Path) -> list[psutil.Process]:
-    """The processes of this user whose command line or Pulumi home names a folder, but for this one and its parents."""
-    own = {process.pid for process in [psutil.Process(), *psutil.Process().parents()]}
-    found: list[psutil.Process] = []
-    for process in psutil.process_iter():
-        if process.pid in own:
-            continue
-        with contextlib.suppress(psutil.Error):
-            if names(process.cmdline(), process.environ().get("PULUMI_HOME", ""), folder):
-                found.append(process)
-    return found
-
-
-def names(command: Iterable[str], pulumi_home: str, folder: Path) -> bool:
-    """Whether a process is one of the sandbox: a program in a folder or told of it, or Pulumi with its home there."""
-    place = str(folder)
-    words = list(command)
-    program = Path(words[0]).name if words else ""
-    return any(place in word for word in words) or (pulumi_home == place and program.startswith("pulumi"))
-
-
-def end(processes: list[psutil.Process]) -> int:
-    """End processes, and return how many there were."""
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            process.terminate()
-    _, alive = psutil.wait_procs(processes, timeout=_ENDS_WITHIN)
-    for process in alive:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(alive, timeout=_ENDS_WITHIN)
-    return len(processes)
