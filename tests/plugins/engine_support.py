@@ -108,10 +108,10 @@ class Outcome:
         return [step for step in map(_step, self._of("resourcePreEvent")) if _is_of_interest(step)]
 
     def step(self, name: str) -> Step:
-        """The one step, or the last, of the resource with this name."""
+        """The step of the resource with this name: of a replacement's, the one that says what forces it."""
         found = [step for step in self.steps if step.name == name]
         assert found, f"no step for {name!r} among {[step.name for step in self.steps]}\n{self.output}"
-        return found[-1]
+        return next((step for step in found if step.replaces), found[-1])
 
     def ops(self) -> dict[str, str]:
         """Resource name to operation: `create`, `update`, `replace`, `delete`, `same`, `refresh`, `import`.
