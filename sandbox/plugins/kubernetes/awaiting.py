@@ -17,6 +17,7 @@ from .rollout import Failed, Ready, Status, Waiting, status
 
 _FIRST_LOOK: Final = 0.1  # seconds
 _SLOWEST_LOOK: Final = 1.0  # seconds
+_TELL_EVERY: Final = 10.0  # seconds
 _LOG_LINES: Final = 10
 _EVENTS: Final = 5
 _NAMESPACE_KEEPERS: Final = ("NamespaceContentRemaining", "NamespaceFinalizersRemaining")
@@ -52,6 +53,7 @@ class Waiter:
         self._log = log
         self._cancelled = cancelled
         self._told = ""
+        self._told_at = 0.0
 
     def until_ready(self, applied: Object, timeout: float) -> Object | NotReady:
         """The object once it is ready, or why it is not, after at most `timeout` seconds."""
@@ -67,7 +69,7 @@ class Waiter:
             now = time.monotonic()
             match seen:
                 case Ready():
-                    self._tell("")
+                    self._clear()
                     return obj
                 case Failed():
                     return NotReady(self._reasons(obj, seen.reason, seen.problems), obj)
@@ -79,7 +81,7 @@ class Waiter:
                     if now - start >= timeout:
                         reason = f"not ready after {timeout:.0f} s: {seen.message}"
                         return NotReady(self._reasons(obj, reason, seen.problems, with_events=True), obj)
-                    self._tell(_progress(seen, now - start))
+                    self._tell(_progress(seen), now - start)
             if self._cancelled.wait(looks.next()):
                 return NotReady((f"{self._kind.kind} {name}: cancelled while it was waited for",), obj)
 
@@ -112,13 +114,13 @@ class Waiter:
         while True:
             obj = self._cluster.get(self._kind, namespace, name)
             if obj is None or (uid and text(obj, "metadata", "uid") != uid):
-                self._tell("")
+                self._clear()
                 return None
             elapsed = time.monotonic() - start
             keeps = _what_keeps(obj)
             if elapsed >= timeout:
                 return NotReady((f"not deleted after {timeout:.0f} s: {keeps or 'still there'}",), obj)
-            self._tell(f"[{elapsed:.0f} s] being deleted" + (f": {keeps}" if keeps else ""))
+            self._tell("being deleted" + (f": {keeps}" if keeps else ""), elapsed)
             if self._cancelled.wait(looks.next()):
                 return NotReady((f"{self._kind.kind} {name}: cancelled while its deletion was waited for",), obj)
 
@@ -176,11 +178,12 @@ class Waiter:
     def _last_lines(self, namespace: str, problem: Problem) -> str:
         if not problem.container:
             return ""
-        for previous in (True, False):
+        # Without `previous`, the kubelet gives the container that ended last, also while it waits for the next start.
+        for previous in (False, True):
             lines = self._cluster.log(
                 namespace, problem.pod, problem.container, lines=_LOG_LINES, previous=previous
-            ).rstrip()
-            if lines:
+            ).strip()
+            if lines and not lines.startswith("unable to retrieve container logs"):
                 return f"\nits last lines:\n{_indented(lines)}"
         return ""
 
@@ -198,10 +201,16 @@ class Waiter:
                 )
         return list(messages)[-_EVENTS:]
 
-    def _tell(self, message: str) -> None:
-        if message != self._told:
-            self._told = message
-            self._log.status(message)
+    def _tell(self, message: str, elapsed: float) -> None:
+        """Show what is waited for: when it changes, and now and then, so that a log shows that it goes on."""
+        if message != self._told or elapsed - self._told_at >= _TELL_EVERY:
+            self._told, self._told_at = message, elapsed
+            self._log.status(f"[{elapsed:.0f} s] {message}")
+
+    def _clear(self) -> None:
+        if self._told:
+            self._told = ""
+            self._log.status("")
 
 
 def _certain(problems: Sequence[Problem], first_seen: dict[str, float], now: float) -> list[Problem]:
@@ -212,9 +221,8 @@ def _certain(problems: Sequence[Problem], first_seen: dict[str, float], now: flo
     ]
 
 
-def _progress(waiting: Waiting, elapsed: float) -> str:
-    message = f"[{elapsed:.0f} s] {waiting.message}"
-    return f"{message}; {waiting.problems[0].message}" if waiting.problems else message
+def _progress(waiting: Waiting) -> str:
+    return f"{waiting.message}; {waiting.problems[0].message}" if waiting.problems else waiting.message
 
 
 def _selector(obj: Object) -> str:
@@ -250,4 +258,4 @@ def _what_keeps(obj: Object) -> str:
 
 
 def _indented(lines: str) -> str:
-    return "\n".join(f"    {line}" for line in lines.splitlines())
+    return "\n".join(f"    {line}" for line in lines.splitlines() if line.strip())

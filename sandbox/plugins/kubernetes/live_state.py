@@ -180,14 +180,15 @@ def state(inputs: Properties, live: Object, kind: Kind, field_manager: str) -> P
     outputs = with_secrets_like(inputs, properties(live))
     kept = dict(inputs)
     if kind is SECRET:
-        outputs, kept = _data_secret(outputs), _data_secret(kept)
+        outputs, kept = data_secret(outputs), data_secret(kept)
     outputs[INPUTS_KEY] = kept
     outputs[API_VERSION_KEY] = kind.api_version
     outputs[FIELD_MANAGER_KEY] = field_manager
     return outputs
 
 
-def _data_secret(obj: Properties) -> Properties:
+def data_secret(obj: Properties) -> Properties:
+    """A Secret's properties with its data secret, whatever the program says of it."""
     return {
         key: Secret(item) if key in ("data", "stringData") and not isinstance(item, Secret) else item
         for key, item in obj.items()
@@ -197,7 +198,7 @@ def _data_secret(obj: Properties) -> Properties:
 def inputs_value(inputs: Object, secrets_of: Properties, kind: Kind) -> Properties:
     """Plain inputs as they go into the state: secret where `secrets_of` is, and the data of a Secret always."""
     values = with_secrets_like(secrets_of, properties(inputs))
-    return _data_secret(values) if kind is SECRET else values
+    return data_secret(values) if kind is SECRET else values
 
 
 def owns(live: Mapping[str, Plain], field_manager: str, path: tuple[str | int, ...]) -> bool:

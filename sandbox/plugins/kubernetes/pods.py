@@ -75,19 +75,20 @@ def _container_problems(pod: str, status: Object) -> Iterator[Problem]:
         yield Problem(f"{pod}/{container}/config", f"{where}: {reason}: {message}", _CONFIG_GRACE, pod)
     elif reason in _HOPELESS_REASONS:
         yield Problem(f"{pod}/{container}/{reason}", f"{where}: {reason}: {message}", 0, pod)
-    elif reason == "CrashLoopBackOff":
-        crashes = number(status, "restartCount") + 1
-        ended = _how_it_ended(child(status, "lastState", "terminated"))
-        yield Problem(
-            f"{pod}/{container}/crash",
-            f"{where}: CrashLoopBackOff: crashed {crashes} times{ended}",
-            0 if crashes >= _CRASHES else None,
-            pod,
-            container,
-        )
-    elif (terminated := child(status, "state", "terminated")) and number(terminated, "exitCode"):
-        message = f"{where}: crashed{_how_it_ended(terminated)}"
-        yield Problem(f"{pod}/{container}/exit", message, None, pod, container)
+    else:
+        yield from _crash(pod, status, where, in_backoff=reason == "CrashLoopBackOff")
+
+
+def _crash(pod: str, status: Object, where: str, *, in_backoff: bool) -> Iterator[Problem]:
+    ended = child(status, "lastState" if in_backoff else "state", "terminated")
+    if not in_backoff and not number(ended, "exitCode"):
+        return
+    crashes = number(status, "restartCount") + 1
+    times = f"crashed {crashes} times" if crashes > 1 else "crashed"
+    message = f"{where}: {'CrashLoopBackOff: ' if in_backoff else ''}{times}{_how_it_ended(ended)}"
+    yield Problem(
+        f"{pod}/{text(status, 'name')}/crash", message, 0 if crashes >= _CRASHES else None, pod, text(status, "name")
+    )
 
 
 def _how_it_ended(terminated: Object) -> str:

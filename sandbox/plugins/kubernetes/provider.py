@@ -40,7 +40,7 @@ from .awaiting import Waiter
 from .client import Cluster, ClusterUnreachable
 from .kinds import BY_TOKEN, SECRET, Kind, Readiness, fixed_properties
 from .kubeconfig import KubeconfigError, select_context
-from .live_state import FIELD_MANAGER_KEY, importable, inputs_value, owns, project, state
+from .live_state import FIELD_MANAGER_KEY, data_secret, importable, inputs_value, owns, project, state
 from .naming import NamingError, choose_name, is_autonamed, name_problem, named
 from .objects import (
     DELETION_PROPAGATION,
@@ -57,11 +57,6 @@ from .settings import Settings, difference, problems
 
 _DELETE_TIMEOUT: Final = 300.0  # seconds
 _PROPAGATIONS: Final = {"orphan": "Orphan", "background": "Background"}
-# The server makes these anew for every object: what a dry run shows of them is not what the object will have.
-_MADE_BY_SERVER: Final = {
-    "metadata": ("uid", "creationTimestamp", "resourceVersion"),
-    "spec": ("clusterIP", "clusterIPs"),  # of a Service
-}
 # RBAC names its objects by path segments (`system:node`), everything else by DNS names.
 _FREELY_NAMED: Final = "rbac.authorization.k8s.io"
 
@@ -110,6 +105,8 @@ class KubernetesProvider(Provider):
         self._reachable()
         kind = BY_TOKEN[request.type]
         inputs = _object_of(without_nulls(request.inputs))
+        if kind is SECRET:
+            inputs = data_secret(inputs)
         failures = list(_identity_failures(kind, inputs))
         inputs["apiVersion"], inputs["kind"] = kind.api_version, kind.kind
         if failures or isinstance(unwrap(inputs.get("metadata")), Unknown):
@@ -296,13 +293,16 @@ def _is_of_others(change: Change, live: Object, manager: str) -> bool:
 
 
 def _foreseen(kind: Kind, inputs: Properties, outputs: Properties) -> Properties:
-    """The outputs of a new object as a preview knows them: what the server makes anew is unknown."""
+    """The outputs of a new object as a preview knows them.
+
+    A Service's address is unknown: the dry run shows one that another Service may get. The same is so of
+    `metadata.uid`, but an unknown in `metadata` would make the name unknown to the program, so that is left as it is.
+    """
     foreseen = _without_status(outputs)
-    for section, keys in _MADE_BY_SERVER.items():
-        given = _object_of(inputs.get(section))
-        part = foreseen.get(section)
-        if isinstance(part, dict) and (section == "metadata" or kind.readiness is Readiness.SERVICE):
-            foreseen[section] = {**part, **{key: UNKNOWN for key in keys if key not in given}}
+    spec = foreseen.get("spec")
+    given = _object_of(inputs.get("spec"))
+    if kind.readiness is Readiness.SERVICE and isinstance(spec, dict):
+        foreseen["spec"] = {**spec, **{key: UNKNOWN for key in ("clusterIP", "clusterIPs") if key not in given}}
     return foreseen
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from .kinds import Readiness
@@ -114,7 +114,8 @@ def _daemon_set(obj: Object, pods: Sequence[Object]) -> Status:
 
 
 def _job(obj: Object, pods: Sequence[Object]) -> Status:
-    found = _of_pods(pods)
+    # How often a pod of a Job may crash is the Job's own setting, which the controller heeds.
+    found = tuple(replace(problem, certain_after=None) if problem.container else problem for problem in _of_pods(pods))
     if text(condition(obj, "Complete"), "status") == "True" or child(obj, "spec").get("suspend") is True:
         return Ready()
     failed = condition(obj, "Failed")
