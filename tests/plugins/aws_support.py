@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import boto3
 
-from .engine_support import wait_until
+from .engine_support import Json, wait_until
 
 if TYPE_CHECKING:
     from types_boto3_ecr.client import ECRClient
@@ -104,7 +104,7 @@ def push_image(api: str, repository: str, tag: str) -> str:
             "size": 7,
             "digest": f"sha256:{secrets.token_hex(32)}",
         },
-        "layers": [],
+        "layers": list[Json](),
     }
     answer = ecr(api).put_image(repositoryName=repository, imageManifest=json.dumps(manifest), imageTag=tag)
     return answer["image"].get("imageId", {}).get("imageDigest", "")
