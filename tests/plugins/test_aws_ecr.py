@@ -148,6 +148,10 @@ def test_another_name_or_encryption_replaces_the_repository_and_says_why(new_pro
     assert outcome.step("repository").replaces == ("encryptionConfigurations[0].encryptionType",)
     encryption = project.resources()["repository"]["outputs"]["encryptionConfigurations"]
     assert encryption[0]["encryptionType"] == "KMS"
+    # AWS chose the key. That is what the program wanted, also once a refresh has written it down.
+    assert encryption[0]["kmsKey"]
+    assert project.refresh().succeeded
+    assert project.preview("--expect-no-changes").succeeded
 
 
 def test_a_policy_written_differently_is_no_change(new_project: NewProject) -> None:

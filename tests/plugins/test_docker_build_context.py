@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.plugins.docker import build_context
 from sandbox.plugins.docker.build_context import IgnoreRules, digest, files, ignore_rules
 from sandbox.plugins.docker.client import find_docker
 
@@ -44,6 +45,17 @@ def test_the_digest_is_the_same_whatever_the_umask_the_clock_the_order_and_the_p
         os.utime(path, (1, 1))
     assert (other / "run.sh").stat().st_mode != (context / "run.sh").stat().st_mode
     assert digest(other, other / "Dockerfile") == before
+
+
+def test_the_digest_does_not_depend_on_the_order_in_which_files_are_listed(
+    context: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed_backwards(folder: Path, rules: IgnoreRules) -> list[str]:
+        return list(reversed(list(files(folder, rules))))
+
+    before = digest(context, context / "Dockerfile")
+    monkeypatch.setattr(build_context, "files", listed_backwards)
+    assert digest(context, context / "Dockerfile") == before
 
 
 def _change_content(context: Path) -> None:

@@ -235,9 +235,10 @@ def test_dockers_configuration_is_private_and_gone_afterwards(tmp_path: Path, mo
 
 def test_a_command_that_ignores_the_polite_end_is_ended(two_dockers: Path) -> None:
     path = two_dockers / "old" / "docker"
+    ended = two_dockers / "ended-by-itself"
     path.write_text(
         '#!/bin/sh\n[ "$1" = --version ] && echo "Docker version 20.10.24, build x" && exit\n'
-        "trap '' TERM\necho started\nexec sleep 60\n"
+        f"trap '' TERM\necho started\n/bin/sleep 20 >/dev/null 2>&1\n: > {ended}\n"
     )
     provider = DockerProvider()
     with (
@@ -245,6 +246,7 @@ def test_a_command_that_ignores_the_polite_end_is_ended(two_dockers: Path) -> No
         client(Endpoint(), [], provider.cancelled) as docker,
     ):
         docker.run(["build"], on_line=lambda _: provider.cancelled.set())
+    assert not ended.exists()
 
 
 FAILED_RUN = """\

@@ -336,16 +336,23 @@ def _automatic_name(request: CheckRequest) -> str | Failure:
 
 
 def _comparable(inputs: Properties, wanted: Mapping[str, Value]) -> Properties:
-    """The inputs in one form: the default encryption is the same whether it is written out or left out."""
+    """The inputs in one form: a default is the same whether it is written out or left out.
+
+    AWS chooses a key where the program wants KMS and names none: then any key is the wanted one.
+    """
     comparable = dict(inputs)
     encryption = inputs.get("encryptionConfigurations")
+    any_key = not any(chosen.get("kmsKey") for chosen in _objects(wanted.get("encryptionConfigurations")))
     if encryption is not None and not contains_unknown(encryption):
         comparable["encryptionConfigurations"] = [
-            {"encryptionType": chosen.get("encryptionType", _DEFAULT_ENCRYPTION), "kmsKey": chosen.get("kmsKey") or ""}
+            {
+                "encryptionType": chosen.get("encryptionType", _DEFAULT_ENCRYPTION),
+                **({} if any_key else {"kmsKey": chosen.get("kmsKey") or ""}),
+            }
             for chosen in _objects(encryption)
         ]
     elif encryption is None and "encryptionConfigurations" in wanted:
-        comparable["encryptionConfigurations"] = [{"encryptionType": _DEFAULT_ENCRYPTION, "kmsKey": ""}]
+        comparable["encryptionConfigurations"] = [{"encryptionType": _DEFAULT_ENCRYPTION}]
     if "imageScanningConfiguration" in wanted and inputs.get("imageScanningConfiguration") is None:
         comparable["imageScanningConfiguration"] = {"scanOnPush": False}
     if inputs.get("forceDelete") is None and "forceDelete" in wanted:

@@ -86,7 +86,7 @@ def files(context: Path, rules: IgnoreRules) -> Iterator[str]:
     while folders:
         folder = folders.pop()
         with os.scandir(context / folder) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
+            for entry in entries:
                 path = posixpath.join(folder, entry.name)
                 if entry.is_dir(follow_symlinks=False):
                     if not rules.prunes(path):
