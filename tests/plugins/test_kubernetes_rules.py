@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from sandbox.plugins.protocol.provider import Autonaming, AutonamingMode
 from sandbox.plugins.protocol.values import UNKNOWN, Properties, Secret
 
 DEPLOYMENT = BY_TOKEN["kubernetes:apps/v1:Deployment"]
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 REPORTED: Object = {"updatedReplicas": 2, "availableReplicas": 2, "replicas": 2}
 REPLACEMENTS: list[tuple[str, Properties, Properties, bool]] = [
     ("apps/v1:Deployment", {"metadata": {"name": "a"}}, {"metadata": {"name": "b"}}, True),
@@ -232,12 +234,25 @@ class TestReadiness:
             "spec": spec,
             "status": {"observedGeneration": 2, **reported},
         }
-        assert status(Readiness.DEPLOYMENT, obj) == expected
+        assert status(Readiness.DEPLOYMENT, obj, [], NOW) == expected
+
+    @pytest.mark.parametrize(("finished", "settles"), [("2026-01-01T11:59:50Z", True), ("2026-01-01T10:00:00Z", False)])
+    def test_a_pod_that_crashed_a_moment_ago_must_stay_ready_for_a_while(self, finished: str, *, settles: bool) -> None:
+        ended: Object = {"exitCode": 1, "finishedAt": finished}
+        restarted: Object = {"name": "main", "state": {"running": {}}, "lastState": {"terminated": ended}}
+        pod: Object = {"status": {"containerStatuses": [restarted]}}
+        obj: Object = {
+            "metadata": {"generation": 1},
+            "status": {"observedGeneration": 1, "updatedReplicas": 1, "availableReplicas": 1, "replicas": 1},
+        }
+        seen = status(Readiness.DEPLOYMENT, obj, [pod], NOW)
+        assert isinstance(seen, Ready)
+        assert (seen.settle > 0) is settles
 
     def test_a_refusal_to_create_pods_becomes_certain(self) -> None:
         refused: Object = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "quota"}
         obj: Object = {"metadata": {"generation": 1}, "status": {"observedGeneration": 1, "conditions": [refused]}}
-        seen = status(Readiness.DEPLOYMENT, obj)
+        seen = status(Readiness.DEPLOYMENT, obj, [], NOW)
         assert isinstance(seen, Waiting)
         assert [(problem.message, problem.certain_after) for problem in seen.problems] == [("FailedCreate: quota", 15)]
 
@@ -275,13 +290,13 @@ class TestReadiness:
     def test_a_crash_in_a_job_is_the_job_s_own_affair(self) -> None:
         crashed: Object = {"name": "main", "restartCount": 5, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
         pod: Object = {"metadata": {"name": "p"}, "status": {"containerStatuses": [crashed]}}
-        seen = status(Readiness.JOB, {"status": {}}, [pod])
+        seen = status(Readiness.JOB, {"status": {}}, [pod], NOW)
         assert isinstance(seen, Waiting)
         assert [problem.certain_after for problem in seen.problems] == [None]
         done: Object = {
             "status": {"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]}
         }
-        assert isinstance(status(Readiness.JOB, done), Failed)
+        assert isinstance(status(Readiness.JOB, done, [], NOW), Failed)
 
     @pytest.mark.parametrize(
         ("readiness", "obj", "ready"),
@@ -303,7 +318,7 @@ class TestReadiness:
         ],
     )
     def test_other_kinds_have_their_own_sign(self, readiness: Readiness, obj: Object, *, ready: bool) -> None:
-        assert isinstance(status(readiness, obj), Ready) is ready
+        assert isinstance(status(readiness, obj, [], NOW), Ready) is ready
 
 
 def _kubeconfig(server: str = "https://one", **changes: Any) -> str:  # pyright: ignore[reportExplicitAny] - JSON

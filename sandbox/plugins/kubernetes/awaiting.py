@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
 from ..protocol.engine_log import ResourceLog
@@ -62,15 +63,21 @@ class Waiter:
         first_seen: dict[str, float] = {}
         looks = _Looks()
         start = time.monotonic()
+        ready_since: float | None = None
         obj = applied
         while True:
             current, seen = self._read(namespace, name, generation)
             obj = current or obj
             now = time.monotonic()
-            match seen:
-                case Ready():
+            if isinstance(seen, Ready):
+                ready_since = now if ready_since is None else ready_since
+                if now - ready_since >= seen.settle:
                     self._clear()
                     return obj
+                seen = Waiting(f"ready, but it crashed a moment ago: it must stay up for {seen.settle:.0f} s")
+            else:
+                ready_since = None
+            match seen:
                 case Failed():
                     return NotReady(self._reasons(obj, seen.reason, seen.problems), obj)
                 case Waiting():
@@ -97,16 +104,6 @@ class Waiter:
         except ClusterUnreachable as error:
             return None, Waiting(str(error))
 
-    def look_once(self, obj: Object) -> tuple[str, ...]:
-        """Why the object is not ready right now; empty when it is."""
-        match self._look(obj):
-            case Ready():
-                return ()
-            case Failed(reason, problems):
-                return self._reasons(obj, reason, problems)
-            case Waiting(message, problems):
-                return self._reasons(obj, message, problems)
-
     def until_gone(self, namespace: str, name: str, uid: str, timeout: float) -> NotReady | None:
         """None once the object with this uid is gone; otherwise what keeps it, after at most `timeout` seconds."""
         looks = _Looks()
@@ -128,7 +125,7 @@ class Waiter:
         readiness = self._kind.readiness
         pods = self._pods(obj) if readiness in _HAS_PODS else []
         binds_late = readiness is Readiness.CLAIM and self._binds_late(obj)
-        return status(readiness, obj, pods, binds_late=binds_late)
+        return status(readiness, obj, pods, datetime.now(UTC), binds_late=binds_late)
 
     def _pods(self, obj: Object) -> list[Object]:
         """The pods of the object's current revision."""

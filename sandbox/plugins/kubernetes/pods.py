@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from .objects import Object, child, children, condition, name_of, number, text
@@ -14,6 +15,7 @@ _PULL_GRACE: Final = 15.0
 _CONFIG_GRACE: Final = 15.0
 # A container that needs another service may crash until that is there; three times is a habit.
 _CRASHES: Final = 3
+_CRASH_MEMORY: Final = timedelta(minutes=6)  # the kubelet starts a container again after five minutes at most
 
 _PULL_REASONS: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"})
 _CONFIG_REASONS: Final = frozenset(
@@ -41,6 +43,25 @@ class Problem:
 def is_ready(pod: Object) -> bool:
     """Whether the pod serves."""
     return text(condition(pod, "Ready"), "status") == "True"
+
+
+def crashed_lately(pod: Object, now: datetime) -> bool:
+    """Whether a container that runs now crashed within the time that the kubelet waits at most between two starts.
+
+    Such a container is ready for a moment after each start.
+    """
+    for status in children(pod, "status", "containerStatuses"):
+        ended = child(status, "lastState", "terminated")
+        if number(ended, "exitCode") and now - _time(text(ended, "finishedAt"), now) < _CRASH_MEMORY:
+            return True
+    return False
+
+
+def _time(stamp: str, default: datetime) -> datetime:
+    try:
+        return datetime.fromisoformat(stamp)
+    except ValueError:
+        return default
 
 
 def problems(pod: Object) -> list[Problem]:

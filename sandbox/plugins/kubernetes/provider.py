@@ -36,7 +36,7 @@ from ..protocol.values import (
     without_nulls,
 )
 from .apply import field_manager
-from .awaiting import Waiter
+from .awaiting import NotReady, Waiter
 from .client import Cluster, ClusterUnreachable
 from .kinds import BY_TOKEN, SECRET, Kind, Readiness, fixed_properties
 from .kubeconfig import KubeconfigError, select_context
@@ -56,6 +56,8 @@ from .operation import Operation, time_limit
 from .settings import Settings, difference, problems
 
 _DELETE_TIMEOUT: Final = 300.0  # seconds
+# How long a refresh waits for an object that is not ready, in seconds: an autoscaler's pods are starting, or it is ill.
+_HEALTH_TIMEOUT: Final = 12.0
 _PROPAGATIONS: Final = {"orphan": "Orphan", "background": "Background"}
 # RBAC names its objects by path segments (`system:node`), everything else by DNS names.
 _FREELY_NAMED: Final = "rbac.authorization.k8s.io"
@@ -187,8 +189,11 @@ class KubernetesProvider(Provider):
         outputs = state(inputs, live, kind, manager)
         if old_inputs and not is_annotated(old_inputs, SKIP_AWAIT) and not text(live, "metadata", "deletionTimestamp"):
             waiter = Waiter(cluster, kind, request.log, request.cancelled)
-            if reasons := waiter.look_once(live):
-                raise InitFailed(request.id, outputs, inputs, reasons)
+            outcome = waiter.until_ready(live, _HEALTH_TIMEOUT)
+            if request.cancelled.is_set():
+                raise Cancelled(f"{kind.kind} {request.id}: cancelled while it was read")
+            if isinstance(outcome, NotReady):
+                raise InitFailed(request.id, outputs, inputs, outcome.reasons)
         return ReadResult(request.id, inputs, outputs)
 
     def delete(self, request: DeleteRequest) -> None:

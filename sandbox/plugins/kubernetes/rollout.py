@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from .kinds import Readiness
 from .objects import Object, child, children, condition, number, text
-from .pods import Problem, is_ready, problems
+from .pods import Problem, crashed_lately, is_ready, problems
 
 # How long the refusal to create pods (a quota, a policy) must last before it is certain, in seconds: during a rollout,
 # a pod that ends makes room for another.
 _REFUSAL_GRACE: Final = 15.0
+_SETTLE: Final = 10.0  # seconds
 
 
 @dataclass(frozen=True)
 class Ready:
-    """The object is as it should be."""
+    """The object is as it should be. It must stay so for `settle` seconds before that can be relied on."""
+
+    settle: float = 0
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,16 @@ class Failed:
 Status = Ready | Waiting | Failed
 
 
-def status(readiness: Readiness, obj: Object, pods: Sequence[Object] = (), *, binds_late: bool = False) -> Status:
+def status(
+    readiness: Readiness, obj: Object, pods: Sequence[Object], now: datetime, *, binds_late: bool = False
+) -> Status:
     """How far an object is.
 
     Args:
         readiness: the rule of its kind.
         obj: the object, read after the change.
         pods: the pods of the revision that is rolled out.
+        now: the time, with its zone: a pod that crashed a moment ago is not trusted at once.
         binds_late: a claim's storage class waits for a pod before it binds.
     """
     if text(obj, "metadata", "deletionTimestamp"):
@@ -53,7 +60,11 @@ def status(readiness: Readiness, obj: Object, pods: Sequence[Object] = (), *, bi
     if readiness is Readiness.CLAIM and binds_late:
         return Ready()
     rule = _RULES.get(readiness)
-    return rule(obj, pods) if rule else Ready()
+    found = rule(obj, pods) if rule else Ready()
+    watched = [obj] if readiness is Readiness.POD else pods
+    if isinstance(found, Ready) and readiness is not Readiness.JOB and any(crashed_lately(pod, now) for pod in watched):
+        return Ready(settle=_SETTLE)
+    return found
 
 
 def _deployment(obj: Object, pods: Sequence[Object]) -> Status:
