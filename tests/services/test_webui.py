@@ -278,7 +278,8 @@ def test_a_server_is_up_partly_up_or_down_as_the_workers_see_it() -> None:
     assert told["rng"] == {"state": "up", "ms": 3.0}
     assert told["hasher"] == {"state": "partly", "ms": 2.0}
     assert told["worker"] == {"state": "mining", "workers": 2}
-    told = status(snapshot({b"a": beat(rng=False, ms=None)}), growing=False)
+    told = status(snapshot({b"a": beat(rng=False, hasher=None, ms=None)}), growing=False)
+    assert told["hasher"] == {"state": "unknown", "ms": None}
     assert told["rng"] == {"state": "down", "ms": None}
     assert told["worker"] == {"state": "waiting", "workers": 1}
 
@@ -367,6 +368,7 @@ assert.equal(speeds(gap).at(-1)[1], 3);
 assert.deepEqual(addSample([[5, 1]], [4, 2]), [[5, 1]]);
 assert.deepEqual(addSample([[0, 1]], [WINDOW_SECONDS + 100, 2]), [[WINDOW_SECONDS + 100, 2]]);
 assert.deepEqual(scale(3.3), { step: 1, top: 4 });
+assert.deepEqual(scale(0), { step: 1, top: 4 });
 assert.deepEqual(scale(9400), { step: 2500, top: 10000 });
 for (let value = 0.1; value < 1e6; value *= 1.37) {
   const { step, top } = scale(value);

@@ -6,7 +6,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from services.worker.worker.backoff import Contact, delays
 from services.worker.worker.ledger import Ledger
@@ -124,7 +125,7 @@ async def test_the_heartbeat_tells_how_rng_and_hasher_are(mine: Mine) -> None:
         values = mine.redis.client.hvals("workers")
         return json.loads(values[0]) if values else {"rng": {"up": False}, "hasher": {"up": False}}
 
-    await until(lambda: heartbeat()["rng"]["up"] and heartbeat()["hasher"]["up"], "both to be up")
+    await until(lambda: bool(heartbeat()["rng"]["up"] and heartbeat()["hasher"]["up"]), "both to be up")
     beat = heartbeat()
     assert abs(beat["at"] - time.time()) < 5
     assert beat["units"] > 0
@@ -387,6 +388,57 @@ async def test_servers_without_kept_connections_are_worked_with_and_wrong_answer
     assert mine.redis.hashes() == units
     assert OldServer.short_answers > 0
     assert units <= next(OldServer.rng_answers) - OldServer.short_answers
+
+
+class SlowServer:
+    """rng and hasher in one, which notes how many requests it has at a time."""
+
+    def __init__(self) -> None:
+        self.requests = self.at_a_time = self.most_at_a_time = 0
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.requests += 1
+        self.at_a_time += 1
+        self.most_at_a_time = max(self.most_at_a_time, self.at_a_time)
+        try:
+            await asyncio.sleep(0.02)
+            body = await request.read()
+        finally:
+            self.at_a_time -= 1
+        if request.method == "GET":
+            return web.Response(body=bytes(32))
+        return web.Response(text=hashlib.sha256(body).hexdigest())
+
+
+@pytest.fixture
+async def slow_server(mine: Mine) -> AsyncGenerator[SlowServer]:
+    server = SlowServer()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", server.answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    for port in (mine.rng_port, mine.hasher_port):
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+    yield server
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("concurrency", [1, 7])
+async def test_so_many_units_are_in_flight_as_set(mine: Mine, slow_server: SlowServer, concurrency: int) -> None:
+    worker = await mine.start_worker(CONCURRENCY=concurrency)
+    await until(lambda: slow_server.requests >= 20 * concurrency, "requests")
+    worker.terminate()
+    assert await worker.ended() == 0
+    assert slow_server.most_at_a_time == concurrency
+    assert mine.redis.hashes() == worker.event("mining ended")["units"] == slow_server.requests // 2
+
+
+async def test_a_unit_is_begun_after_its_delay_and_not_at_all_after_a_stop(mine: Mine, slow_server: SlowServer) -> None:
+    worker = await mine.start_worker(DELAY_SECONDS=60, GRACE_SECONDS=600)
+    await until(worker.told("redis answers"), "the first heartbeat")
+    worker.terminate()
+    assert await worker.ended() == 0
+    assert slow_server.requests == 0
 
 
 def test_a_batch_stays_the_same_until_it_is_settled() -> None:

@@ -18,9 +18,9 @@ _GROWTH_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Seen:
-    """A server as one worker sees it."""
+    """A server as one worker sees it; ``up`` is None where it was not asked yet."""
 
-    up: bool
+    up: bool | None
     ms: float | None
 
 
@@ -47,7 +47,8 @@ def fresh_heartbeats(entries: Mapping[bytes, bytes], now: float) -> list[Heartbe
 
 def _seen(value: Mapping[str, Any]) -> Seen:
     ms = value.get("ms")
-    return Seen(bool(value["up"]), None if ms is None else float(ms))
+    up = value["up"]
+    return Seen(None if up is None else bool(up), None if ms is None else float(ms))
 
 
 class History:
@@ -78,7 +79,7 @@ def status(reading: Snapshot | Away, *, growing: bool) -> dict[str, object]:
     """Give the state of redis, rng, hasher and worker.
 
     ``redis.state`` is ``up`` or ``down``; ``rng.state`` and ``hasher.state`` are ``up``, ``down``, ``partly`` (some
-    workers reach it) or ``unknown`` (no worker tells); ``worker.state`` is ``mining`` (the count grows), ``waiting``
+    workers reach it) or ``unknown`` (no worker knows); ``worker.state`` is ``mining`` (the count grows), ``waiting``
     (there are workers, but it does not), ``none`` or ``unknown``. ``ms`` is a latency in milliseconds or null.
     """
     if isinstance(reading, Away):
@@ -103,7 +104,7 @@ def status(reading: Snapshot | Away, *, growing: bool) -> dict[str, object]:
 
 def _together(views: Iterable[Seen]) -> dict[str, object]:
     """Sum up how the workers see one server."""
-    seen = list(views)
+    seen = [view for view in views if view.up is not None]
     reached = [view for view in seen if view.up]
     times = [view.ms for view in reached if view.ms is not None]
     state = "unknown" if not seen else "down" if not reached else "up" if len(reached) == len(seen) else "partly"

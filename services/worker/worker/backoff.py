@@ -1,5 +1,6 @@
-"""How long to wait between attempts, and what is said about it. Pure apart from the log."""
+"""How long to wait between attempts, and what is said about it."""
 
+import asyncio
 import logging
 import random
 from collections.abc import Iterator
@@ -21,22 +22,30 @@ def delays(first: float = FIRST_SECONDS, most: float = MOST_SECONDS) -> Iterator
         first = min(first * 2, most)
 
 
+async def set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait so long, or until the event is set; give whether it is."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
 @dataclass
 class Contact:
-    """Whether a server answers; every change of that is logged once."""
+    """Whether a server answers, None before it was asked; every change of that is logged once."""
 
     name: str
-    up: bool = False
-    _known: bool = False
+    up: bool | None = None
 
     def succeeded(self) -> None:
         """Note that the server answered."""
         if not self.up:
             _log.info("%s answers", self.name)
-        self.up = self._known = True
+        self.up = True
 
     def failed(self, reason: object) -> None:
         """Note that it did not."""
-        if self.up or not self._known:
+        if self.up is not False:
             _log.warning("%s does not answer: trying on", self.name, extra={"reason": str(reason) or repr(reason)})
-        self.up, self._known = False, True
+        self.up = False

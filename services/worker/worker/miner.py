@@ -5,7 +5,7 @@ import logging
 import time
 from contextlib import suppress
 
-from .backoff import Contact, delays
+from .backoff import Contact, delays, set_within
 from .ledger import Ledger
 from .peers import Servers, Stopping
 from .settings import Settings
@@ -58,8 +58,8 @@ class Miner:
                 await self._room.wait()
                 if self._stop.is_set():
                     return
-                if self._settings.delay_seconds:
-                    await asyncio.sleep(self._settings.delay_seconds)
+                if self._settings.delay_seconds and await set_within(self._stop, self._settings.delay_seconds):
+                    return  # a unit that was only waited for is not begun
                 random_bytes = await self._servers.random_bytes()
                 self._ledger.record(await self._servers.sha256(random_bytes), random_bytes)
                 if self._ledger.full and self._room.is_set() and not self._stop.is_set():
@@ -77,7 +77,7 @@ class Miner:
                 self._redis.failed(error)
                 if last and not self._ledger.unwritten:
                     return  # only the goodbye is missing, and others clear up after a while
-                await self._wait_for_end(next(pauses))
+                await asyncio.sleep(next(pauses))
                 continue
             self._redis.succeeded()
             if last:
@@ -86,7 +86,7 @@ class Miner:
             if not (self._room.is_set() or self._ledger.full):
                 _log.info("mining goes on")
                 self._room.set()
-            await self._wait_for_end(WRITE_SECONDS)
+            await set_within(self._mined, WRITE_SECONDS)
 
     async def _write_once(self, *, prune: bool, leave: bool) -> None:
         while batch := self._ledger.batch():
@@ -101,15 +101,6 @@ class Miner:
         await self._store.beat(self._heartbeat())
         if prune:
             await self._store.prune(time.time())
-
-    async def _wait_for_end(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._mined.wait()
-                # Once everything is mined, only a redis that is away leads here: the delay has to be kept then.
-                if self._redis.up:
-                    return
-                await asyncio.sleep(seconds)
 
     def _heartbeat(self) -> dict[str, object]:
         rng, hasher = self._servers.rng, self._servers.hasher

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 
 import aiohttp
 
-from .backoff import Contact, delays
+from .backoff import Contact, delays, set_within
 
 RANDOM_BYTES = 32
 RENEW_SECONDS = 10.0
@@ -78,19 +78,12 @@ class Peer:
             for delay in delays():
                 if self.contact.up:
                     return
-                await self._pause(delay)
+                if await set_within(self._stop, delay):
+                    raise Stopping
                 try:
                     await self._timed(attempt)
                 except (aiohttp.ClientError, TimeoutError, OSError, WrongAnswerError) as error:
                     self.contact.failed(error)
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
-        except TimeoutError:
-            return
-        raise Stopping
 
 
 class Servers:

@@ -7,9 +7,9 @@
   written. If an earlier attempt gets through later than that, one of the two EXECs is refused, because the watched key
   has changed. So the count is right as long as redis keeps what it acknowledged, and the key: it lasts 24 hours, which
   is the longest time that redis may be out of reach between two attempts.
-* ``workers``: hash, worker's id → JSON with ``at`` (seconds since the epoch), ``units``, and ``up`` and ``ms`` of
-  ``rng`` and ``hasher``. Written about once a second, removed at a clean end; entries of others that are older than
-  60 s are removed.
+* ``workers``: hash, worker's id → JSON with ``at`` (seconds since the epoch), ``units``, and for ``rng`` and ``hasher``
+  ``up`` (null before the first request) and ``ms`` (mean time of an answer). Written about once a second, removed at a
+  clean end; entries of others that are older than 60 s are removed.
 
 Lost are only units that were done and not yet written when the process is killed or redis loses data: about a second's.
 """

@@ -24,7 +24,7 @@ const tenths = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFr
 const formatSpeed = (speed) => (speed === null ? "–" : speed < 99.95 ? tenths.format(speed) : whole.format(speed));
 const formatLabel = (speed) => (Number.isInteger(speed) ? whole.format(speed) : tenths.format(speed));
 
-const graph = new Graph(byId("graph"), (speed) => (speed < 10 ? formatLabel(speed) : whole.format(speed)));
+const graph = new Graph(byId("graph"), formatLabel, formatSpeed);
 let samples = [];
 let rounds = 0;
 
@@ -102,6 +102,7 @@ async function update() {
 async function loadHistory() {
   const { answer } = await ask("history");
   samples = answer.samples.reduce(addSample, []);
+  graph.show(speeds(samples));
 }
 
 // Nobody looks at a hidden page: it asks for nothing, and catches up when it is shown again.

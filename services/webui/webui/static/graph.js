@@ -9,13 +9,15 @@ const RIGHT = 10;
 
 export class Graph {
   #svg;
-  #format;
+  #formatLabel;
+  #formatSpeed;
   #points = [];
   #pointer = null;
 
-  constructor(svg, format) {
+  constructor(svg, formatLabel, formatSpeed) {
     this.#svg = svg;
-    this.#format = format;
+    this.#formatLabel = formatLabel;
+    this.#formatSpeed = formatSpeed;
     new ResizeObserver(() => this.#draw()).observe(svg);
     svg.addEventListener("pointermove", (event) => this.#point(event.offsetX));
     svg.addEventListener("pointerdown", (event) => this.#point(event.offsetX));
@@ -40,13 +42,13 @@ export class Graph {
     const { step, top } = scale(Math.max(0, ...seen.map(([, speed]) => speed)));
     const labels = Array.from({ length: Math.round(top / step) + 1 }, (_, index) => index * step);
     const em = parseFloat(getComputedStyle(this.#svg).fontSize);
-    const left = Math.max(...labels.map((label) => this.#format(label).length)) * em * 0.5 + 12;
+    const left = Math.max(...labels.map((label) => this.#formatLabel(label).length)) * em * 0.5 + 12;
     const x = (time) => left + (1 - (now - time) / WINDOW_SECONDS) * (width - left - RIGHT);
     const y = (speed) => TOP + (1 - speed / top) * (height - TOP - BOTTOM);
 
     const parts = labels.flatMap((label) => [
       make("line", { class: "grid", x1: left, x2: width - RIGHT, y1: y(label), y2: y(label) }),
-      make("text", { x: left - 8, y: y(label) + 4, "text-anchor": "end" }, this.#format(label)),
+      make("text", { x: left - 8, y: y(label) + 4, "text-anchor": "end" }, this.#formatLabel(label)),
     ]);
     const minutes = width < 480 ? [4, 2, 0] : [5, 4, 3, 2, 1, 0];
     for (const minute of minutes) {
@@ -85,7 +87,7 @@ export class Graph {
     const nearest = seen.reduce((best, point) => (distance(point) < distance(best) ? point : best));
     if (distance(nearest) > 24) return [];
     const [time, speed] = nearest;
-    const words = `${this.#format(speed)}/s, ${Math.round(now - time)} s ago`;
+    const words = `${this.#formatSpeed(speed)}/s, ${Math.round(now - time)} s ago`;
     const wide = words.length * em * 0.48 + 16;
     const box = Math.min(Math.max(x(time) - wide / 2, 0), width - wide);
     return [

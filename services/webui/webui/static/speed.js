@@ -8,6 +8,7 @@ export const WINDOW_SECONDS = 300;
 const SPAN_SECONDS = 10;
 const LEAST_SECONDS = 2.5;
 const GAP_SECONDS = 6;
+const LEAST_TOP = 4;
 
 // Adds a sample, and forgets those that have left the window. Answers that come out of order are dropped.
 export function addSample(samples, [time, hashes]) {
@@ -44,11 +45,12 @@ export function averageSpeed(samples) {
 }
 
 // The least round number for the top of a scale that holds the value, and the step between its lines.
-export function scale(highest) {
-  const rough = Math.max(highest, 1) / 4;
+export function scale(value) {
+  const highest = Math.max(value, LEAST_TOP);
+  const rough = highest / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough - 1e-9);
-  return { step, top: Math.ceil(Math.max(highest, 1) / step - 1e-9) * step };
+  return { step, top: Math.ceil(highest / step - 1e-9) * step };
 }
 
 function isBreak(before, after) {
