@@ -150,7 +150,7 @@ def test_an_object_that_the_server_would_not_take_fails_in_the_preview(tmp_path:
     assert not previewed.succeeded
     assert "selector" in previewed.errors
     assert f"Deployment {namespace}/web is not accepted" in previewed.errors
-    assert "Traceback" not in previewed.output
+    assert "Traceback" not in previewed.errors
 
 
 def _encoded(text: str) -> str:

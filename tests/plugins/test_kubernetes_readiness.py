@@ -36,7 +36,7 @@ deployment("no-secret", container={"env_from": [{"secret_ref": {"name": "absent"
     assert "its last lines:" in failed.errors
     assert "open /absent: no such file or directory" in failed.errors
     assert 'CreateContainerConfigError: secret "absent" not found' in failed.errors
-    assert "Traceback" not in failed.output
+    assert "Traceback" not in failed.errors
     assert set(stack.resources()) == {"no-image", "crash", "no-secret"}, "the objects that exist are not in the state"
 
     refreshed = stack.refresh()

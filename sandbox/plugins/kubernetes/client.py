@@ -228,7 +228,10 @@ def _cause(error: Exception) -> str:
             return words
         case _:
             words = str(getattr(reason, "reason", None) or reason).replace("\n", " ")
-            return words.rsplit("] ", 1)[-1].rsplit(": ", 1)[-1] or type(reason).__name__
+            words = words.rsplit("] ", 1)[-1].rsplit(": ", 1)[-1]
+            if words.count(")") > words.count("("):
+                words = words.rstrip(")")
+            return words or type(reason).__name__
 
 
 class _Complaints(logging.Handler):
