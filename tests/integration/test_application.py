@@ -89,6 +89,7 @@ def test_a_change_made_by_hand_is_seen_and_set_right(deployment: Deployment) -> 
     restored = deployment.project.up("--refresh")
     assert restored.succeeded, restored.output
     assert deployment.objects("deployments")["worker"]["spec"]["replicas"] == 1
+    until(lambda: len(deployment.objects("pods")) == 5, "the second worker to go")
 
 
 def test_one_changed_line_builds_one_image_and_rolls_one_deployment(deployment: Deployment) -> None:
