@@ -126,21 +126,28 @@ class Process:
     """A process as every user (its arguments) and its owner (its environment) can see it."""
 
     pid: int
+    parent: int
     arguments: str
     environment: Mapping[str, str]
 
 
-def docker_builds(marker: str) -> Iterator[Process]:
-    """The running `docker build` commands with this text among their arguments."""
+def processes(marker: str) -> Iterator[Process]:
+    """The running processes with this text among their arguments."""
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
         try:
             arguments = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if "build" in arguments and "--progress=plain" in arguments and marker in arguments:
+            if marker in arguments:
                 pairs = (folder / "environ").read_bytes().decode(errors="replace").split("\0")
-                yield Process(
-                    int(folder.name), arguments, dict(pair.split("=", maxsplit=1) for pair in pairs if "=" in pair)
-                )
+                # The fields after the command's name, which stands in parentheses: state, parent, … (proc(5)).
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                variables = dict(pair.split("=", maxsplit=1) for pair in pairs if "=" in pair)
+                yield Process(int(folder.name), parent, arguments, variables)
         except OSError:
             continue  # it ended meanwhile
+
+
+def docker_builds(marker: str) -> list[Process]:
+    """The running `docker build` commands with this text among their arguments."""
+    return [process for process in processes(marker) if "--progress=plain" in process.arguments]

@@ -22,7 +22,7 @@ _SAYS_NOTHING: Final = re.compile(r"DONE \d|CACHED\Z|\.\.\.\Z|sha256:[0-9a-f]{64
 _SYNTAX_LINE: Final = re.compile(r"parse error (?:on )?line (\d+)")
 _EXCERPT_LINE: Final = re.compile(r"\S+:(\d+)\Z")
 _WRAPPERS: Final = re.compile(
-    r"(?:ERROR: |failed to solve(?: with frontend [\w.]+)?: |failed to create LLB definition: |"
+    r"(?:ERROR: |failed to build: |failed to solve(?: with frontend [\w.]+)?: |failed to create LLB definition: |"
     r"failed to compute cache key: |(?:rpc error: )?code = \w+ desc = )+"
 )
 _COMMAND_FAILED: Final = re.compile(

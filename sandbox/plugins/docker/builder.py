@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,14 +36,13 @@ class Builder:
             Cancelled: the user stopped the run.
         """
         self.log.status(f"building {spec.name}")
-        with tempfile.TemporaryDirectory(prefix="docker-image-id-") as folder:
-            id_file = Path(folder) / "id"
-            options, variables = build_arguments(spec, self.client.environment)
-            ended = self.client.run(
-                ["build", "--progress=plain", "--iidfile", str(id_file), *options], self._show, variables
-            )
-            if ended.exit_code == 0:
-                return id_file.read_text().strip()
+        id_file = self.client.folder / "image-id"
+        options, variables = build_arguments(spec, self.client.environment)
+        ended = self.client.run(
+            ["build", "--progress=plain", "--iidfile", str(id_file), *options], self._show, variables
+        )
+        if ended.exit_code == 0:
+            return id_file.read_text().strip()
         dockerfile = Path(spec.dockerfile).read_text(encoding="utf-8", errors="replace")
         failed = build_output.read_failure(ended.lines, dockerfile)
         raise ProviderError(failures.build_failure(spec, failed, ended.text, self.host))

@@ -6,11 +6,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -112,21 +114,37 @@ def client(endpoint: Endpoint, logins: Sequence[Login], cancelled: threading.Eve
     """
     docker = find_docker()
     folder = Path(tempfile.mkdtemp(prefix="docker-config-"))  # made with mode 0700
+    keeper = _start_keeper(folder)
     try:
         _write_config(folder, logins)
-        yield Client(docker, _environment(folder, endpoint), cancelled)
+        yield Client(docker, folder, _environment(folder, endpoint), cancelled, keeper)
     finally:
+        keeper.communicate()  # closes its input, and waits until it has cleaned up
         shutil.rmtree(folder, ignore_errors=True)
 
 
 class Client:
     """One docker command line with its environment."""
 
-    def __init__(self, docker: str, environment: Mapping[str, str], cancelled: threading.Event) -> None:
+    def __init__(
+        self,
+        docker: str,
+        folder: Path,
+        environment: Mapping[str, str],
+        cancelled: threading.Event,
+        keeper: subprocess.Popen[str],
+    ) -> None:
         """Take the path of the command; its environment holds no credentials."""
         self._docker = docker
+        self._folder = folder
         self._environment = dict(environment)
         self._cancelled = cancelled
+        self._keeper = keeper
+
+    @property
+    def folder(self) -> Path:
+        """A folder that only the user can enter, and that is removed with the client."""
+        return self._folder
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -152,8 +170,10 @@ class Client:
             env={**self._environment, **(extra_environment or {})},
             text=True,
             errors="replace",
-            # It stays in the plugin's process group: when the engine ends that by force, the command ends with it.
+            # A group of its own: docker starts buildx as another process, and both must end together.
+            process_group=0,
         )
+        self._tell_keeper(f"+{process.pid}")
         watcher = threading.Thread(target=self._watch, args=(process,), daemon=True, name="docker-watch")
         watcher.start()
         lines: list[str] = []
@@ -168,11 +188,19 @@ class Client:
             if process.poll() is None:
                 _end(process)
             watcher.join()
+            self._tell_keeper(f"-{process.pid}")
             if process.stdout is not None:
                 process.stdout.close()
         if self._cancelled.is_set():
             raise Cancelled(f"cancelled: docker {arguments[0]} was stopped")
         return Ended(process.returncode, lines)
+
+    def _tell_keeper(self, line: str) -> None:
+        # A keeper that is gone cannot be told anything; the plugin still cleans up where it ends by itself.
+        with suppress(OSError, ValueError):
+            if self._keeper.stdin is not None:
+                self._keeper.stdin.write(f"{line}\n")
+                self._keeper.stdin.flush()
 
     def _watch(self, process: subprocess.Popen[str]) -> None:
         while process.poll() is None:
@@ -181,14 +209,30 @@ class Client:
                 return
 
 
+def _start_keeper(folder: Path) -> subprocess.Popen[str]:
+    """The process that removes the folder and ends what still runs, even if this one is killed."""
+    return subprocess.Popen(
+        [sys.executable, "-I", str(Path(__file__).with_name("keeper.py")), str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        process_group=0,  # what ends the plugin's group must not end its keeper
+    )
+
+
 def _end(process: subprocess.Popen[str]) -> None:
-    # docker passes a SIGTERM on to the build, and to its buildx.
-    process.terminate()
-    try:
+    """End a command and all that it started: politely, so that it can tell the engine, and then by force."""
+    _signal_group(process, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
         process.wait(_TERMINATE_LIMIT)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    _signal_group(process, signal.SIGKILL)
+    process.wait()
+
+
+def _signal_group(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def _environment(folder: Path, endpoint: Endpoint) -> dict[str, str]:
