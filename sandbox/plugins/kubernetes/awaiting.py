@@ -175,13 +175,16 @@ class Waiter:
     def _last_lines(self, namespace: str, problem: Problem) -> str:
         if not problem.container:
             return ""
-        # Without `previous`, the kubelet gives the container that ended last, also while it waits for the next start.
-        for previous in (False, True):
+        # The kubelet has no log for a moment while it puts one container in another's place, so it is asked again.
+        # Without `previous`, it gives the container that ended last, also while it waits for the next start.
+        for previous in (False, True, False, True):
             lines = self._cluster.log(
                 namespace, problem.pod, problem.container, lines=_LOG_LINES, previous=previous
             ).strip()
             if lines and not lines.startswith("unable to retrieve container logs"):
                 return f"\nits last lines:\n{_indented(lines)}"
+            if previous and self._cancelled.wait(_SLOWEST_LOOK):
+                break
         return ""
 
     def _warnings(self, obj: Object, problems: Sequence[Problem]) -> list[str]:
