@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import subprocess
 import urllib.error
 import urllib.request
 from base64 import b64encode
@@ -18,6 +19,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
+from sandbox.plugins.docker.client import find_docker
 
 USER = "AWS"
 PASSWORD = "123456789012-auth-token"
@@ -119,6 +122,15 @@ def write_context(folder: Path, files: Mapping[str, str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
     return folder
+
+
+def remove_images(repository: str) -> None:
+    """Remove what a test built in this repository, and in those under it, from the engine."""
+    docker = find_docker()
+    for pattern in (f"{registry().host}/{repository}", f"{registry().host}/{repository}/*"):
+        listing = [docker, "image", "ls", "--quiet", "--filter", f"reference={pattern}"]
+        if images := subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split():
+            subprocess.run([docker, "image", "rm", "--force", *images], capture_output=True, check=False)
 
 
 @dataclass(frozen=True)
