@@ -32,14 +32,11 @@ class Checkpoint:
     """The names of the repositories that were made."""
     outputs: dict[str, Any]
     """The stack's outputs."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was ever made."""
-        return not self.outputs and not self.repositories and not self.pending
+    has_resources: bool
+    """Whether anything was made but the stack itself."""
 
 
-EMPTY: Final = Checkpoint((), frozenset(), {})
+EMPTY: Final = Checkpoint((), frozenset(), {}, has_resources=False)
 
 
 def file(backend: Path, project: str, stack: str) -> Path:
@@ -74,7 +71,12 @@ def parse(document: dict[str, Any]) -> Checkpoint:
             outputs = cast("dict[str, Any]", resource.get("outputs") or {})
         elif resource.get("type") == _REPOSITORY and resource.get("id"):
             repositories.add(str(resource["id"]))
-    return Checkpoint(tuple(_pending(operation) for operation in operations), frozenset(repositories), outputs)
+    return Checkpoint(
+        pending=tuple(_pending(operation) for operation in operations),
+        repositories=frozenset(repositories),
+        outputs=outputs,
+        has_resources=any(resource.get("custom") for resource in resources),
+    )
 
 
 def _pending(operation: dict[str, Any]) -> Pending:
@@ -117,5 +119,5 @@ def recovery(state: Checkpoint, existing: AbstractSet[str], *, cluster_is_new: b
             if operation.kind == "creating" and operation.type == _REPOSITORY and operation.name in existing:
                 imports += ["--import-pending-creates", f"{operation.urn} {operation.name}"]
         settle = (*imports, "--clear-pending-creates")
-    vanished = bool(state.repositories - existing) or (cluster_is_new and bool(state.outputs))
+    vanished = bool(state.repositories - existing) or (cluster_is_new and state.has_resources)
     return Recovery(settle, vanished)

@@ -45,16 +45,17 @@ class Stack:
         self._unlock(tell)
         options: list[str] = []
         state = self.state() or checkpoint.EMPTY
-        if not state.is_empty:
+        if state.has_resources or state.pending:
             needed = checkpoint.recovery(
                 state, ecr.repositories(self.settings), cluster_is_new=self._last_cluster() != cluster_id
             )
             if needed.refresh is not None:
                 tell("The last update was interrupted: settling what it had begun.")
-                self._pulumi("refresh", "--skip-preview", "--yes", *needed.refresh)
+                self._pulumi("refresh", "--run-program", "--skip-preview", "--yes", *needed.refresh)
             if needed.refresh_first:
                 tell("The ECR API or the cluster is new: looking at what is still there.")
-                options = ["--refresh"]
+                # The program tells the cluster's address; the state has that of the one before.
+                options = ["--refresh", "--run-program"]
         self._pulumi("up", "--skip-preview", "--yes", *options)
         files.write(self.paths.run / "stack.json", json.dumps({"cluster": cluster_id}) + "\n")
 

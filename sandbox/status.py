@@ -150,7 +150,7 @@ class Status:
 
     def _stack(self) -> Row:
         state = checkpoint.read(checkpoint.file(self._paths.pulumi_backend, PROJECT, STACK))
-        if state is None or state.is_empty:
+        if state is None or not (state.has_resources or state.pending):
             return Row(f"stack {STACK}", "down", good=False, detail="nothing deployed")
         if state.pending:
             return Row(f"stack {STACK}", "interrupted", good=False, detail="`make up` goes on from there")
