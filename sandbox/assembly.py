@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -270,11 +271,14 @@ class Plan:
         def both(step: Step) -> tuple[Tool, Tool]:
             # The engine takes a language host for its own, without a warning, if it lies beside it.
             parts = (engine.result.path.parent, language_host.result.path.parent)
-            folder = self._paths.tools / f"pulumi-{files.digest(part.name for part in parts)}-complete"
+            names = (*(part.name for part in parts), toolchain.LANGUAGE_EXEC)
+            folder = self._paths.tools / f"pulumi-{files.digest(names)}-complete"
             if not folder.exists():
                 with files.folder(folder) as staging:
                     for path in (path for part in parts for path in part.iterdir()):
                         files.gather(path, staging / path.name)
+                    # A copy: a change of the checkout's own must not reach into the cache.
+                    shutil.copy2(toolchain.LANGUAGE_EXEC, staging / toolchain.LANGUAGE_EXEC.name)
             step.finish(str(engine.result))
             return replace(engine.result, path=folder / "pulumi"), replace(
                 language_host.result, path=folder / toolchain.LANGUAGE_HOST.name

@@ -49,8 +49,6 @@ class Program:
     ldflags: str = ""
     copies: tuple[tuple[str, str, str], ...] = ()
     """Files that go beside it: (module path, file or folder in it, name here)."""
-    executable_copies: tuple[str, ...] = ()
-    """Which of those are programs."""
     aliases: tuple[str, ...] = ()
     """Other names that it is called by, as links beside it."""
 
@@ -79,15 +77,9 @@ PULUMI: Final = Program(
 LANGUAGE_HOST: Final = Program(
     "pulumi-language-python",
     "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
-    copies=(
-        (
-            "github.com/pulumi/pulumi/sdk/v3",
-            "python/cmd/pulumi-language-python-exec",
-            "pulumi-language-python-exec",
-        ),
-    ),
-    executable_copies=("pulumi-language-python-exec",),
 )
+LANGUAGE_EXEC: Final = SOURCES / "language" / "pulumi-language-python-exec"
+"""What the language host runs a program with; it lies beside it."""
 KIND: Final = Program("kind", "sigs.k8s.io/kind", copies=(("sigs.k8s.io/kind", "images/base/files", "files"),))
 ETCD: Final = Program("etcd", "go.etcd.io/etcd/server/v3")
 COREDNS: Final = Program("coredns", "github.com/coredns/coredns")
@@ -267,7 +259,7 @@ class Builder:
                 root = processes.output(
                     [go, "list", "-m", "-f", "{{.Dir}}", module], cwd=program.folder, env=environment
                 ).strip()
-                _copy(Path(root) / source, staging / name, executable=name in program.executable_copies)
+                _copy(Path(root) / source, staging / name)
         tool = Tool(self._folder(program) / program.name, _version(program), "built")
         step.finish(str(tool))
         return tool
@@ -312,11 +304,11 @@ def _version(program: Program) -> str:
     return pins[max(owners, key=len)].removeprefix("v") if owners else ""
 
 
-def _copy(source: Path, target: Path, *, executable: bool) -> None:
+def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
         shutil.copytree(source, target)
     else:
         shutil.copyfile(source, target)
     # Go's module cache is read-only, and a copy need not be.
     for path in [target, *target.rglob("*")]:
-        path.chmod(0o755 if path.is_dir() or executable else 0o644)
+        path.chmod(0o755 if path.is_dir() else 0o644)
