@@ -22,7 +22,7 @@ def test_a_failure_is_told_with_the_command_and_its_last_words(tmp_path: Path) -
 
 
 def test_a_full_disk_is_told_first(tmp_path: Path) -> None:
-    with pytest.raises(processes.CommandError, match="^the disk is full") as raised:
+    with pytest.raises(processes.CommandError, match=r"^the disk is full") as raised:
         processes.stream(["sh", "-c", "echo 'write x: no space left on device'; exit 1"], log=tmp_path / "log")
     assert "write x: no space left on device" in str(raised.value)
 
