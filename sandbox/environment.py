@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from .ecr import CREDENTIALS
 from .paths import CHECKOUT, Paths
-from .settings import PASSPHRASE, Settings
+from .settings import PASSPHRASE, STACK, Settings
 
 
 def variables(paths: Paths, settings: Settings, search: str) -> dict[str, str]:
@@ -24,6 +24,8 @@ def variables(paths: Paths, settings: Settings, search: str) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{paths.pulumi_backend}",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "1",
+        # Selecting a stack would be remembered for the checkout; this is for the shell alone.
+        "PULUMI_STACK": STACK,
         # The language host that can be built from Go modules does not know the option `virtualenv` of Pulumi.yaml.
         "PULUMI_PYTHON_CMD": str(CHECKOUT / ".venv" / "bin" / "python"),
         "KUBECONFIG": str(paths.kubeconfig),
