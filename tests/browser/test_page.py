@@ -64,7 +64,8 @@ def test_the_page_shows_a_mine_at_work(
         first = number(page, "hashes")
         until(lambda: number(page, "hashes") > first, "more hashes on the page")
         until(lambda: number(page, "speed") > 0, "a speed on the page")
-        assert number(page, "coins") > 0
+        # One hash in sixteen is a coin, so the first may take a while.
+        until(lambda: number(page, "coins") > 0, "a coin on the page", limit=120)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "it scrolls sideways"
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
         luminance = sum(int(part) for part in background.strip("rgba()").split(",")[:3]) / 3
