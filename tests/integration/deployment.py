@@ -71,6 +71,10 @@ class Deployment:
         """The address of a path of the webui, as the stack's output says."""
         return str(self.project.outputs()["webui_url"]).rstrip("/") + path
 
+    def settle(self) -> None:
+        """Wait until one pod of each service is left, and all others are gone."""
+        until(lambda: len(self.objects("pods")) == 1 + len(SERVICES), "the other pods to go", limit=90)
+
     def speed(self, seconds: float) -> float:
         """Hashes per second, measured for at least ``seconds`` by webui's own clock."""
         url = self.url("/json")

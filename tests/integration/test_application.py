@@ -89,7 +89,7 @@ def test_a_change_made_by_hand_is_seen_and_set_right(deployment: Deployment) -> 
     restored = deployment.project.up("--refresh")
     assert restored.succeeded, restored.output
     assert deployment.objects("deployments")["worker"]["spec"]["replicas"] == 1
-    until(lambda: len(deployment.objects("pods")) == 5, "the second worker to go")
+    deployment.settle()
 
 
 def test_one_changed_line_builds_one_image_and_rolls_one_deployment(deployment: Deployment) -> None:
@@ -105,7 +105,7 @@ def test_one_changed_line_builds_one_image_and_rolls_one_deployment(deployment: 
     deployments = {step.name for step in outcome.steps if step.type.endswith(":Deployment") and step.op != "same"}
     assert images == {"hasher"}, changed
     assert deployments == {"hasher"}, changed
-    until(lambda: len(deployment.objects("pods")) == 5, "the old pod to go")
+    deployment.settle()
     gone = {name.split("-")[0] for name in pods - set(deployment.objects("pods"))}
     assert gone == {"hasher"}
 
@@ -119,6 +119,7 @@ def test_the_speed_is_that_of_the_course(deployment: Deployment) -> None:
     assert 8.0 <= deployment.speed(15) <= 10.5
     deployment.project.set_config("workerReplicas", "1")
     assert deployment.project.up().succeeded
+    deployment.settle()
 
 
 def test_a_broken_dockerfile_ends_the_update_with_the_line_and_all_goes_on(deployment: Deployment) -> None:
@@ -159,7 +160,7 @@ def test_a_version_that_does_not_start_ends_the_update_with_its_reason_and_the_o
         dockerfile.write_text(good)
     again = deployment.project.up()
     assert again.succeeded, again.output
-    until(lambda: len(deployment.objects("pods")) == 5, "the broken pod to go")
+    deployment.settle()
 
 
 def test_without_a_docker_engine_nothing_is_changed(deployment: Deployment, tmp_path: Path) -> None:
