@@ -20,7 +20,7 @@ class Pending:
     """`creating`, `updating`, `deleting`, …"""
     type: str
     name: str
-    """The input `name`, by which a repository is imported; empty for what has none."""
+    """The input `name`, such as a repository's; empty for what has none."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,17 @@ def file(backend: Path, project: str, stack: str) -> Path:
 def locks(backend: Path, project: str, stack: str) -> Path:
     """Where the file backend keeps the locks of a stack."""
     return backend / ".pulumi" / "locks" / "organization" / project / stack
+
+
+def half_written(backend: Path, project: str, stack: str) -> list[Path]:
+    """What a killed Pulumi leaves beside a stack's state and then cannot read, or never looks at again.
+
+    The file backend (gocloud.dev/blob/fileblob) writes the state itself at once, but not the file with its attributes,
+    which it can do without.
+    """
+    folder = file(backend, project, stack).parent
+    empty = [path for path in folder.glob(f"{stack}.json*.attrs") if path.stat().st_size == 0]
+    return [*empty, *folder.glob(f"{stack}.json*.tmp")]
 
 
 def read(path: Path) -> Checkpoint | None:
@@ -95,8 +106,10 @@ def _pending(operation: dict[str, Any]) -> Pending:
 class Recovery:
     """What has to be done before the next update."""
 
-    refresh: tuple[str, ...] | None = None
-    """Options of a `pulumi refresh` that settles pending operations; None if there are none."""
+    settle: bool = False
+    """Whether operations that had begun must be taken out of the state, by a refresh."""
+    orphans: frozenset[str] = frozenset()
+    """Repositories that were made, though the state does not know them: they must go, as their names are taken."""
     refresh_first: bool = False
     """Whether the update must ask the clouds what is there: something has vanished behind Pulumi's back."""
 
@@ -104,20 +117,22 @@ class Recovery:
 def recovery(state: Checkpoint, existing: AbstractSet[str], *, cluster_is_new: bool) -> Recovery:
     """Decide how to go on.
 
-    A repository that was being created may exist: it is taken into the state. Anything else that was being created is
-    forgotten: creating it again meets what is there with server-side apply.
+    What was being created is forgotten, whether it came to be or not. In the cluster, creating it again meets what is
+    there with server-side apply; a repository has to be deleted first. It is the ECR API's entry alone, as the images
+    are in the registry.
 
     Args:
         state: what Pulumi knows.
         existing: the repositories that the ECR API knows.
         cluster_is_new: whether the cluster is another than the one that the last update ended on.
     """
-    settle: tuple[str, ...] | None = None
-    if state.pending:
-        imports: list[str] = []
-        for operation in state.pending:
-            if operation.kind == "creating" and operation.type == _REPOSITORY and operation.name in existing:
-                imports += ["--import-pending-creates", f"{operation.urn} {operation.name}"]
-        settle = (*imports, "--clear-pending-creates")
-    vanished = bool(state.repositories - existing) or (cluster_is_new and state.has_resources)
-    return Recovery(settle, vanished)
+    begun = {
+        operation.name
+        for operation in state.pending
+        if operation.kind in {"creating", "importing"} and operation.type == _REPOSITORY
+    }
+    return Recovery(
+        settle=bool(state.pending),
+        orphans=frozenset((begun & existing) - state.repositories),
+        refresh_first=bool(state.repositories - existing) or (cluster_is_new and state.has_resources),
+    )
