@@ -12,22 +12,11 @@ _REPOSITORY: Final = "aws:ecr/repository:Repository"
 
 
 @dataclass(frozen=True)
-class Pending:
-    """An operation that had begun and whose end is not known."""
-
-    urn: str
-    kind: str
-    """`creating`, `updating`, `deleting`, …"""
-    type: str
-    name: str
-    """The input `name`, such as a repository's; empty for what has none."""
-
-
-@dataclass(frozen=True)
 class Checkpoint:
     """What the state says."""
 
-    pending: tuple[Pending, ...]
+    pending: int
+    """How many operations had begun whose end is not known."""
     repositories: frozenset[str]
     """The names of the repositories that were made."""
     outputs: dict[str, Any]
@@ -36,7 +25,7 @@ class Checkpoint:
     """Whether anything was made but the stack itself."""
 
 
-EMPTY: Final = Checkpoint((), frozenset(), {}, has_resources=False)
+EMPTY: Final = Checkpoint(0, frozenset(), {}, has_resources=False)
 
 
 def file(backend: Path, project: str, stack: str) -> Path:
@@ -83,22 +72,10 @@ def parse(document: dict[str, Any]) -> Checkpoint:
         elif resource.get("type") == _REPOSITORY and resource.get("id"):
             repositories.add(str(resource["id"]))
     return Checkpoint(
-        pending=tuple(_pending(operation) for operation in operations),
+        pending=len(operations),
         repositories=frozenset(repositories),
         outputs=outputs,
         has_resources=any(resource.get("custom") for resource in resources),
-    )
-
-
-def _pending(operation: dict[str, Any]) -> Pending:
-    resource = cast("dict[str, Any]", operation.get("resource") or {})
-    inputs = cast("dict[str, Any]", resource.get("inputs") or {})
-    name = inputs.get("name")
-    return Pending(
-        urn=str(resource.get("urn", "")),
-        kind=str(operation.get("type", "")),
-        type=str(resource.get("type", "")),
-        name=name if isinstance(name, str) else "",
     )
 
 
@@ -114,7 +91,9 @@ class Recovery:
     """Whether the update must ask the clouds what is there: something has vanished behind Pulumi's back."""
 
 
-def recovery(state: Checkpoint, existing: AbstractSet[str], *, cluster_is_new: bool) -> Recovery:
+def recovery(
+    state: Checkpoint, existing: AbstractSet[str], tagged: AbstractSet[str], *, cluster_is_new: bool
+) -> Recovery:
     """Decide how to go on.
 
     What was being created is forgotten, whether it came to be or not. In the cluster, creating it again meets what is
@@ -124,15 +103,11 @@ def recovery(state: Checkpoint, existing: AbstractSet[str], *, cluster_is_new: b
     Args:
         state: what Pulumi knows.
         existing: the repositories that the ECR API knows.
+        tagged: those of them that carry this stack's tags.
         cluster_is_new: whether the cluster is another than the one that the last update ended on.
     """
-    begun = {
-        operation.name
-        for operation in state.pending
-        if operation.kind in {"creating", "importing"} and operation.type == _REPOSITORY
-    }
     return Recovery(
         settle=bool(state.pending),
-        orphans=frozenset((begun & existing) - state.repositories),
+        orphans=frozenset(tagged - state.repositories),
         refresh_first=bool(state.repositories - existing) or (cluster_is_new and state.has_resources),
     )

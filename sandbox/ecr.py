@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import boto3
@@ -55,7 +56,46 @@ def repositories(settings: Settings) -> set[str]:
     Raises:
         SandboxError: it does not answer.
     """
-    client: ECRClient = boto3.client(  # pyright: ignore[reportUnknownMemberType] - stubs of ECR alone are installed
+    try:
+        pages = _client(settings).get_paginator("describe_repositories").paginate()
+        return {name for page in pages for entry in page["repositories"] if (name := entry.get("repositoryName"))}
+    except (BotoCoreError, ClientError) as error:
+        raise SandboxError(f"the ECR API at {settings.ecr_endpoint}: {error}") from error
+
+
+def tagged(settings: Settings, names: Iterable[str], tags: Mapping[str, str]) -> set[str]:
+    """Which of some repositories carry all of some tags.
+
+    Raises:
+        SandboxError: the API does not answer, or does not know one of them.
+    """
+    client = _client(settings)
+    found: set[str] = set()
+    try:
+        for name in names:
+            arn = f"arn:aws:ecr:{settings.region}:{settings.account}:repository/{name}"
+            has = {tag["Key"]: tag["Value"] for tag in client.list_tags_for_resource(resourceArn=arn).get("tags", [])}
+            if tags.items() <= has.items():
+                found.add(name)
+    except (BotoCoreError, ClientError) as error:
+        raise SandboxError(f"the ECR API at {settings.ecr_endpoint}: {error}") from error
+    return found
+
+
+def delete_repository(settings: Settings, name: str) -> None:
+    """Delete a repository with what the API has of its images.
+
+    Raises:
+        SandboxError: it is not there, or the API does not answer.
+    """
+    try:
+        _client(settings).delete_repository(repositoryName=name, force=True)
+    except (BotoCoreError, ClientError) as error:
+        raise SandboxError(f"the ECR API at {settings.ecr_endpoint}: {error}") from error
+
+
+def _client(settings: Settings) -> ECRClient:
+    return boto3.client(  # pyright: ignore[reportUnknownMemberType] - stubs of ECR alone are installed
         "ecr",
         region_name=settings.region,
         endpoint_url=settings.ecr_endpoint,
@@ -63,8 +103,3 @@ def repositories(settings: Settings) -> set[str]:
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         config=Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2}),
     )
-    try:
-        pages = client.get_paginator("describe_repositories").paginate()
-        return {name for page in pages for entry in page["repositories"] if (name := entry.get("repositoryName"))}
-    except (BotoCoreError, ClientError) as error:
-        raise SandboxError(f"the ECR API at {settings.ecr_endpoint}: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -24,7 +25,10 @@ from .progress import Step
 
 _STARTS_WITHIN: Final = 60.0  # seconds
 _STOPS_WITHIN: Final = 60.0  # seconds
-_CLONE_TOLERANCE: Final = 1.0  # seconds by which two readings of a process's start may differ
+_BRIDGE: Final = re.compile(r"\b(docker0|br-[0-9a-f]{12})\b")
+"""The network interfaces that Docker Engine makes: its own, and one for each network, named by the network's id."""
+
+_CLOCK_TOLERANCE: Final = 1.0  # seconds by which two readings of a process's start may differ
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Started:
     pid: int
     created: float
     """When the process began, in seconds since the epoch: with the number it names the process for good."""
-    bridge_was_there: bool
+    bridges: tuple[str, ...]
+    """The bridges of an engine that were there before."""
     forward_policy: str
     """The policy of iptables' FORWARD chain, which Docker Engine sets to DROP; empty if unknown."""
     ip_forward: str
@@ -44,7 +49,10 @@ class Started:
         """Whether that process still runs."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.created) < _CLONE_TOLERANCE
+            same = abs(process.create_time() - self.created) < _BRIDGE: Final = re.compile(r"\b(docker0|br-[0-9a-f]{12})\b")
+"""The network interfaces that Docker Engine makes: its own, and one for each network, named by the network's id."""
+
+_CLOCK_TOLERANCE
             return same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
@@ -71,8 +79,9 @@ class Engine:
         """The engine that the sandbox started, if it did."""
         try:
             document: Any = json.loads(self._record.read_text())
-            return Started(**cast("dict[str, Any]", document))
-        except (OSError, ValueError, TypeError):
+            entry = cast("dict[str, Any]", document)
+            return Started(**entry | {"bridges": tuple(entry["bridges"])})
+        except (OSError, ValueError, TypeError, KeyError):
             return None
 
     def require_client(self, step: Step) -> Docker:
@@ -187,7 +196,7 @@ class Engine:
                     with contextlib.suppress(psutil.NoSuchProcess):
                         child.kill()
         _unmount([self._paths.docker, self._paths.run / "docker"])
-        _Network(started.bridge_was_there, started.forward_policy, started.ip_forward).restore()
+        _Network(started.bridges, started.forward_policy, started.ip_forward).restore()
         self._record.unlink(missing_ok=True)
         step.finish("stopped")
 
@@ -196,7 +205,7 @@ class Engine:
 class _Network:
     """What Docker Engine changes of the machine's network."""
 
-    bridge_was_there: bool
+    bridges: tuple[str, ...]
     forward_policy: str
     ip_forward: str
 
@@ -208,11 +217,11 @@ class _Network:
             ip_forward = Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()
         except OSError:
             ip_forward = ""
-        return cls(Path("/sys/class/net/docker0").exists(), policy, ip_forward)
+        return cls(_bridges(), policy, ip_forward)
 
     def restore(self) -> None:
-        if not self.bridge_was_there and Path("/sys/class/net/docker0").exists():
-            processes.succeeds(["ip", "link", "delete", "docker0"])
+        for bridge in sorted(set(_bridges()) - set(self.bridges)):
+            processes.succeeds(["ip", "link", "delete", bridge])
         for family in ("iptables", "ip6tables"):
             rules = _iptables_save(f"{family}-save")
             kept = without_docker(rules, self.forward_policy if family == "iptables" else "")
@@ -228,7 +237,7 @@ def without_docker(rules: Iterable[str], forward_policy: str) -> list[str]:
     """The lines of `iptables-save` without those that Docker Engine added, and with FORWARD's policy of before."""
     kept: list[str] = []
     for line in rules:
-        if line.startswith(":DOCKER") or " DOCKER" in line or "docker0" in line or "-j DOCKER" in line:
+        if line.startswith(":DOCKER") or " DOCKER" in line or _BRIDGE.search(line):
             continue
         if line.startswith(":FORWARD ") and forward_policy:
             chain, _, counters = line.split(maxsplit=2)
@@ -236,6 +245,13 @@ def without_docker(rules: Iterable[str], forward_policy: str) -> list[str]:
             continue
         kept.append(line)
     return kept
+
+
+def _bridges() -> tuple[str, ...]:
+    try:
+        return tuple(sorted(path.name for path in Path("/sys/class/net").iterdir() if _BRIDGE.fullmatch(path.name)))
+    except OSError:
+        return ()
 
 
 def _iptables_save(program: str) -> list[str]:

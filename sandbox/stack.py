@@ -20,6 +20,9 @@ from .settings import STACK, Settings
 
 PROJECT: Final = "dockercoins"
 
+TAGS: Final = {"project": PROJECT, "stack": STACK, "managed-by": "pulumi"}
+"""What the program tags its cloud resources with."""
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -45,17 +48,22 @@ class Stack:
         self._unlock(tell)
         options: list[str] = []
         state = self.state() or checkpoint.EMPTY
-        if state.has_resources or state.pending:
-            needed = checkpoint.recovery(
-                state, ecr.repositories(self.settings), cluster_is_new=self._last_cluster() != cluster_id
-            )
-            if needed.refresh is not None:
-                tell("The last update was interrupted: settling what it had begun.")
-                self._pulumi("refresh", "--run-program", "--skip-preview", "--yes", *needed.refresh)
-            if needed.refresh_first:
-                tell("The ECR API or the cluster is new: looking at what is still there.")
-                # The program tells the cluster's address; the state has that of the one before.
-                options = ["--refresh", "--run-program"]
+        existing = ecr.repositories(self.settings)
+        needed = checkpoint.recovery(
+            state,
+            existing,
+            ecr.tagged(self.settings, existing - state.repositories, TAGS),
+            cluster_is_new=self._last_cluster() != cluster_id,
+        )
+        for name in sorted(needed.orphans):
+            ecr.delete_repository(self.settings, name)
+        if needed.settle:
+            tell("The last update was interrupted: settling what it had begun.")
+            self._pulumi("refresh", "--run-program", "--clear-pending-creates", "--skip-preview", "--yes")
+        if needed.refresh_first:
+            tell("The ECR API or the cluster is new: looking at what is still there.")
+            # The program tells the cluster's address; the state has that of the one before.
+            options = ["--refresh", "--run-program"]
         self._pulumi("up", "--skip-preview", "--yes", *options)
         files.write(self.paths.run / "stack.json", json.dumps({"cluster": cluster_id}) + "\n")
 
@@ -94,6 +102,8 @@ class Stack:
             time.sleep(1.0)
         if entries:
             tell("The last update was killed: taking its lock away.")
+            for broken in checkpoint.half_written(self.paths.pulumi_backend, PROJECT, STACK):
+                broken.unlink(missing_ok=True)
             # Plugins that have lost their engine may still be at work.
             leftovers.end(leftovers.using(self.paths.pulumi_home, leftovers.is_orphan))
             processes.output(

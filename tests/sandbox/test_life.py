@@ -131,7 +131,7 @@ def test_stopped_containers_are_started_again(place: Place) -> None:
 
 
 def test_an_ecr_api_that_forgot_everything_and_a_lost_cluster_are_made_good(place: Place) -> None:
-    docker("rm", "--force", place.settings.ecr_container, f"{place.settings.cluster}-control-plane")
+    docker("rm", "--force", "--volumes", place.settings.ecr_container, f"{place.settings.cluster}-control-plane")
     place.must("up")
     assert place.mines()
     place.pulumi("preview", "--expect-no-changes")

@@ -13,6 +13,8 @@ RULES = """\
 -A INPUT -s 203.0.113.0/24 -j DROP
 -A FORWARD -j DOCKER-USER
 -A FORWARD -o docker0 -j DOCKER
+-A FORWARD -i br-8251852f12c6 ! -o br-8251852f12c6 -j ACCEPT
+-A FORWARD -i br-lan -j ACCEPT
 -A FORWARD -j MINE
 -A MINE -j ACCEPT
 COMMIT"""
@@ -26,6 +28,7 @@ def test_only_what_docker_engine_added_to_the_firewall_is_taken_back() -> None:
         ":OUTPUT ACCEPT [5:50]",
         ":MINE - [0:0]",
         "-A INPUT -s 203.0.113.0/24 -j DROP",
+        "-A FORWARD -i br-lan -j ACCEPT",
         "-A FORWARD -j MINE",
         "-A MINE -j ACCEPT",
         "COMMIT",
