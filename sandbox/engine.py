@@ -49,10 +49,7 @@ class Started:
         """Whether that process still runs."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.created) < _BRIDGE: Final = re.compile(r"\b(docker0|br-[0-9a-f]{12})\b")
-"""The network interfaces that Docker Engine makes: its own, and one for each network, named by the network's id."""
-
-_CLOCK_TOLERANCE
+            same = abs(process.create_time() - self.created) < _CLOCK_TOLERANCE
             return same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
