@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -43,12 +44,16 @@ def main(arguments: Sequence[str]) -> int:
     except SandboxError as error:
         _say(console, f"[bold red]error:[/] {escape(str(error))}")
         return 1
+    except BrokenPipeError:
+        return 1
+    except OSError as error:
+        full = f"{processes.FULL}" if error.errno == errno.ENOSPC else ""
+        _say(console, f"[bold red]error:[/] {escape(f'{full}{error}')}")
+        return 1
     except KeyboardInterrupt:
         processes.stop()
         _say(console, "interrupted; the same command goes on from here")
         return _INTERRUPTED
-    except BrokenPipeError:
-        return 1
 
 
 @dataclass(frozen=True)

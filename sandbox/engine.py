@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from . import files, packages, processes
+from . import files, leftovers, packages, processes
 from .docker import Docker, find
 from .errors import SandboxError
 from .paths import Paths
@@ -77,7 +77,8 @@ class Engine:
         try:
             document: Any = json.loads(self._record.read_text())
             entry = cast("dict[str, Any]", document)
-            return Started(**entry | {"bridges": tuple(entry["bridges"])})
+            entry["bridges"] = tuple(entry["bridges"])
+            return Started(**entry)
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
@@ -137,14 +138,17 @@ class Engine:
         command: list[str | Path] = [
             dockerd,
             *("--data-root", self._paths.docker),
-            *("--exec-root", self._paths.run / "docker"),
+            *("--exec-root", self._paths.engine),
             *("--pidfile", self._paths.run / "docker.pid"),
             *("--host", f"unix://{socket}"),
         ]
         if limited is not None:
             command += ["--add-runtime", f"limited={limited}", "--default-runtime", "limited"]
-        # A pid file of a dead engine keeps the next one from starting where the number is in use again.
-        (self._paths.run / "docker.pid").unlink(missing_ok=True)
+        # The next engine would rely on the containerd of a killed one, though that is about to die or not yet reaped.
+        leftovers.end(leftovers.using(self._paths.engine, lambda process: process.name() == "containerd"))
+        # Nor may the number of a dead one in a pid file be taken for that of a live one.
+        for pid_file in (self._paths.run / "docker.pid", self._paths.engine / "containerd" / "containerd.pid"):
+            pid_file.unlink(missing_ok=True)
         before = _Network.read()
         process = processes.daemon(command, log=self._paths.log("docker-engine"))
         started = Started(process.pid, psutil.Process(process.pid).create_time(), **asdict(before))
@@ -192,7 +196,9 @@ class Engine:
                 for child in [*process.children(recursive=True), process]:
                     with contextlib.suppress(psutil.NoSuchProcess):
                         child.kill()
-        _unmount([self._paths.docker, self._paths.run / "docker"])
+        leftovers.end(leftovers.using(self._paths.engine))
+        _unmount([self._paths.docker, self._paths.engine])
+        files.remove(self._paths.engine)
         _Network(started.bridges, started.forward_policy, started.ip_forward).restore()
         self._record.unlink(missing_ok=True)
         step.finish("stopped")

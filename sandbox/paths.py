@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,10 @@ from typing import Final
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
 """The project's folder."""
+
+_SOCKET_PATH: Final = 104
+"""The longest path that containerd takes for a socket, in bytes."""
+_LONGEST_SOCKET: Final = "containerd/containerd-debug.sock"
 
 SOURCES: Final = Path(__file__).resolve().parent
 """This package's folder: the pinned modules and the image recipes are in it."""
@@ -69,6 +74,14 @@ class Paths:
     def run(self) -> Path:
         """Records of what was started."""
         return self.state / "run"
+
+    @property
+    def engine(self) -> Path:
+        """The sockets of a Docker Engine that the sandbox started: in `run`, unless that makes their paths too long."""
+        inside = self.run / "docker"
+        if len(str(inside / _LONGEST_SOCKET)) <= _SOCKET_PATH:
+            return inside
+        return Path("/run") / f"dockercoins-{hashlib.sha256(str(self.root).encode()).hexdigest()[:8]}"
 
     @property
     def bin(self) -> Path:

@@ -17,8 +17,9 @@ from typing import Final
 from .errors import SandboxError, Stopped
 
 _TAIL_LINES: Final = 25
-_FULL: Final = (
+FULL: Final = (
     "the disk is full: free some space (`docker system prune` frees images and layers), then run this again.\n"
+    """What to tell first where a disk is full."""
 )
 _GRACE: Final = 10.0  # seconds between SIGTERM and SIGKILL
 
@@ -34,7 +35,7 @@ class CommandError(SandboxError):
         """Keep what is worth telling: the command, how it ended, its last lines, where the rest is."""
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
         where = f"\nThe whole log: {log}" if log else ""
-        full = _FULL if "no space left on device" in tail.lower() else ""
+        full = FULL if "no space left on device" in tail.lower() else ""
         super().__init__(f"{full}`{' '.join(argv)[:200]}` {how}:\n{tail}{where}")
         self.code = code
         self.tail = tail

@@ -49,6 +49,13 @@ def test_the_cache_is_where_the_user_wants_it() -> None:
     assert cache_root({}) == Path.home() / ".cache" / "dockercoins"
 
 
+def test_sockets_stand_where_their_paths_are_not_too_long() -> None:
+    assert Paths(Path("/home/me/.cache/dockercoins")).engine == Path("/home/me/.cache/dockercoins/sandbox/run/docker")
+    deep = Paths(Path("/home") / ("x" * 60) / "dockercoins")
+    assert str(deep.engine).startswith("/run/dockercoins-")
+    assert deep.engine != Paths(Path("/home") / ("y" * 60) / "dockercoins").engine
+
+
 GIB = 1024**3
 
 
