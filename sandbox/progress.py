@@ -164,7 +164,7 @@ def _bar(step: Step, now: float, width: int) -> Text:
     spent = now - (step.worked or now)
     share = step.done / step.total if step.total else min(0.99, spent / step.estimate) if step.estimate else 0.0
     filled = round(share * 20)
-    text = Text(no_wrap=True, overflow="ellipsis", end="")
+    text = Text(no_wrap=True, overflow="ellipsis")
     text.append("━" * filled, "cyan")
     text.append("━" * (20 - filled), "bright_black")
     text.append(f" {status(step, now)}")
