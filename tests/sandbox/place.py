@@ -118,6 +118,17 @@ class Place:
         assert outcome.code == 0, outcome.output
         return outcome.output
 
+    def converge(self) -> None:
+        """Bring it up, again while the cluster still holds the node port of a Service that is gone.
+
+        The API server gives back such a port, if the creation of its Service was cut off, in a round every 3 minutes.
+        """
+        deadline = time.monotonic() + 300
+        while (outcome := self.run("up")).code != 0:
+            assert "provided port is already allocated" in outcome.output, outcome.output
+            assert time.monotonic() < deadline, outcome.output
+            time.sleep(5)
+
     def pulumi(self, *arguments: str) -> str:
         """Run the sandbox's own pulumi on its stack."""
         bound = environment.variables(

@@ -21,7 +21,7 @@ def before(place: Place) -> Traces:
 
 PLATFORM_PHASES = [
     pytest.param(None, r"program's packages: installing", kill, id="packages"),
-    pytest.param(None, r"(registry|ECR API): starting", kill, id="containers"),
+    pytest.param(None, r"(registry server|ECR API): starting", kill, id="containers"),
     pytest.param("cluster", r"Preparing nodes", kill, id="node"),
     pytest.param("cluster", r"Starting control-plane", interrupt, id="control plane, Ctrl-C"),
     pytest.param("cluster", r"Starting control-plane", kill_child("kind"), id="control plane, kind itself"),
@@ -114,7 +114,7 @@ def test_an_update_interrupted_in_a_phase_converges(place: Place, pattern: str, 
     running.wait_for(None, pattern)
     how(running)
     assert running.end().code != 0
-    place.must("up")
+    place.converge()
     assert place.mines()
     state = json.loads((place.state / "pulumi-backend" / ".pulumi" / "stacks" / "dockercoins" / "dev.json").read_text())
     assert not state["checkpoint"]["latest"].get("pending_operations")
