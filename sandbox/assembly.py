@@ -186,7 +186,7 @@ class Plan:
             needs=[docker, kind, kubectl, pulumi],
         )
         registry_ready = self.graph.add(
-            "registry",
+            "registry server",
             lambda step: registry.ensure(docker.result, step, paths, settings, registry_image.result.name),
             needs=[docker, registry_image],
         )
