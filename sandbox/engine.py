@@ -199,7 +199,8 @@ class Engine:
         leftovers.end(leftovers.using(self._paths.engine))
         _unmount([self._paths.docker, self._paths.engine])
         files.remove(self._paths.engine)
-        _Network(started.bridges, started.forward_policy, started.ip_forward).restore()
+        if not _others_run():
+            _Network(started.bridges, started.forward_policy, started.ip_forward).restore()
         self._record.unlink(missing_ok=True)
         step.finish("stopped")
 
@@ -248,6 +249,11 @@ def without_docker(rules: Iterable[str], forward_policy: str) -> list[str]:
             continue
         kept.append(line)
     return kept
+
+
+def _others_run() -> bool:
+    """Whether another Docker Engine runs by now, whose rules look like those of the one that was stopped."""
+    return any(process.info["name"] == "dockerd" for process in psutil.process_iter(["name"]))
 
 
 def _bridges() -> tuple[str, ...]:

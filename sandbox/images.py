@@ -22,6 +22,9 @@ RECIPE: Final = "dockercoins.recipe"
 
 RECIPES: Final = SOURCES / "images"
 
+OWN: Final = "dockercoins/"
+"""What the names of images begin with that nobody else publishes."""
+
 _HOST_CA: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -115,7 +118,7 @@ def there(docker: Docker, name: str, recipe: str) -> Image | None:
     if inspected is None:
         return None
     label = containers.label(inspected, RECIPE)
-    if not label:
+    if not label and not name.startswith(OWN):
         return Image(name, "on the machine")
     return Image(name, "built") if label == recipe else None
 

@@ -148,6 +148,7 @@ def test_down_leaves_nothing_but_the_cache(place: Place, before: Traces) -> None
     place.must("down")
     assert not place.state.exists()
     assert before == Traces.here(place.cache)
+    assert not docker("images", "--quiet", "--filter", f"reference={place.settings.registry_host}/*/*")
     assert (place.cache / "dockercoins" / "durations.json").exists()
 
 
