@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterable
@@ -113,7 +114,7 @@ class Engine:
         return docker
 
     def _start(self, step: Step, docker: Docker, limited: Path | None) -> None:
-        socket = _socket(os.environ.get("DOCKER_HOST", ""))
+        address = _socket(os.environ.get("DOCKER_HOST", ""))
         previous = self.started()
         if previous is not None and previous.running():
             step.work("waiting for Docker Engine")
@@ -140,7 +141,7 @@ class Engine:
             *("--data-root", self._paths.docker),
             *("--exec-root", self._paths.engine),
             *("--pidfile", self._paths.run / "docker.pid"),
-            *("--host", f"unix://{socket}"),
+            *("--host", f"unix://{address}"),
         ]
         if limited is not None:
             command += ["--add-runtime", f"limited={limited}", "--default-runtime", "limited"]
@@ -149,7 +150,9 @@ class Engine:
         # Nor may the number of a dead one in a pid file be taken for that of a live one.
         for pid_file in (self._paths.run / "docker.pid", self._paths.engine / "containerd" / "containerd.pid"):
             pid_file.unlink(missing_ok=True)
-        before = _Network.read()
+        # What a killed one left behind is not how the machine was; a restart of the machine has removed it.
+        killed = previous is not None and previous.created > psutil.boot_time()
+        before = _Network.of(previous) if previous is not None and killed else _Network.read()
         process = processes.daemon(command, log=self._paths.log("docker-engine"))
         started = Started(process.pid, psutil.Process(process.pid).create_time(), **asdict(before))
         files.write(self._record, json.dumps(asdict(started)) + "\n")
@@ -200,7 +203,7 @@ class Engine:
         _unmount([self._paths.docker, self._paths.engine])
         files.remove(self._paths.engine)
         if not _others_run():
-            _Network(started.bridges, started.forward_policy, started.ip_forward).restore()
+            _Network.of(started).restore()
         self._record.unlink(missing_ok=True)
         step.finish("stopped")
 
@@ -212,6 +215,10 @@ class _Network:
     bridges: tuple[str, ...]
     forward_policy: str
     ip_forward: str
+
+    @classmethod
+    def of(cls, started: Started) -> _Network:
+        return cls(started.bridges, started.forward_policy, started.ip_forward)
 
     @classmethod
     def read(cls) -> _Network:
@@ -252,15 +259,23 @@ def without_docker(rules: Iterable[str], forward_policy: str) -> list[str]:
 
 
 def _others_run() -> bool:
-    """Whether another Docker Engine runs by now, whose rules look like those of the one that was stopped."""
-    return any(process.info["name"] == "dockerd" for process in psutil.process_iter(["name"]))
+    """Whether another Docker Engine runs in this network by now, whose rules look like those of the stopped one."""
+    here = _network_namespace("self")
+    engines = (process.pid for process in psutil.process_iter(["name"]) if process.info["name"] == "dockerd")
+    return any(_network_namespace(str(pid)) == here for pid in engines)
+
+
+def _network_namespace(process: str) -> str:
+    """The network namespace of a process (proc_pid_ns(5)), empty if the process is gone."""
+    try:
+        return str(Path(f"/proc/{process}/ns/net").readlink())
+    except OSError:
+        return ""
 
 
 def _bridges() -> tuple[str, ...]:
-    try:
-        return tuple(sorted(path.name for path in Path("/sys/class/net").iterdir() if _BRIDGE.fullmatch(path.name)))
-    except OSError:
-        return ()
+    # Not by /sys/class/net, which shows the network that /sys was mounted in.
+    return tuple(sorted(name for _, name in socket.if_nameindex() if _BRIDGE.fullmatch(name)))
 
 
 def _iptables_save(program: str) -> list[str]:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 LIFE = """
-import json, os, subprocess, sys
+import json, os, socket, subprocess, sys
 from pathlib import Path
 from sandbox import engine
 from sandbox.errors import SandboxError
@@ -38,7 +38,7 @@ def traces():
     saved = subprocess.run(["iptables-save"], capture_output=True, text=True).stdout.splitlines()
     # An empty table is as good as none.
     rules = [line.split(" [")[0] for line in saved if line.startswith("-A") or " DROP " in line]
-    return {"links": sorted(os.listdir("/sys/class/net")), "mounts": mounts, "rules": rules,
+    return {"links": sorted(name for _, name in socket.if_nameindex()), "mounts": mounts, "rules": rules,
             "forwarding": Path("/proc/sys/net/ipv4/ip_forward").read_text()}
 
 out = {"before": traces()}
