@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -65,17 +66,22 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), handler)
         self._tls = tls
 
-    def get_request(self) -> tuple[socket.socket, Any]:
-        connection, address = super().get_request()
-        if self._tls is None:
-            return connection, address
-        if connection.recv(1, socket.MSG_PEEK) != _TLS_HANDSHAKE:
-            # What a server of Go's, as Distribution is, says to those who speak plain http to it.
-            connection.recv(1 << 16)
-            connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
-            connection.close()
-            raise OSError("no TLS")
-        return self._tls.wrap_socket(connection, server_side=True), address
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Answer as a server of Go's, as Distribution is, those who speak TLS to plain http or the other way round."""
+        speaks_tls = request.recv(1, socket.MSG_PEEK) == _TLS_HANDSHAKE
+        if speaks_tls != (self._tls is not None):
+            request.recv(1 << 16)
+            request.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+        elif self._tls is None:
+            super().finish_request(request, client_address)
+        else:
+            with self._tls.wrap_socket(request, server_side=True) as secure:
+                super().finish_request(secure, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Pass over a client that breaks off; an error of the test's own is shown."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager

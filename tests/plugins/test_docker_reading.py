@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.plugins.docker import client as client_module
 from sandbox.plugins.docker import failures, references, spec
-from sandbox.plugins.docker.build_output import Failed, instructions, read_failure, shown
+from sandbox.plugins.docker.build_output import Failed, Progress, instructions, read_failure
 from sandbox.plugins.docker.builder import build_arguments
 from sandbox.plugins.docker.client import Endpoint, client, find_docker
 from sandbox.plugins.docker.logins import Login, LoginsError, parse_logins, with_logins
@@ -78,6 +78,8 @@ BAD_INPUTS: dict[str, tuple[Properties, str, str]] = {
     "a name without a registry": ({"imageName": "team/app:1"}, "imageName", "docker.io/team/app:1"),
     "a digest": ({"imageName": f"{NAME}@sha256:{'0' * 64}"}, "imageName", "a digest cannot be chosen"),
     "a number for text": ({"build": {"target": 5}}, "build.target", "expected text, received 5"),
+    "a cache without images": ({"build": {"cacheFrom": {}}}, "build.cacheFrom", "an object with images"),
+    "one image as a cache": ({"build": {"cacheFrom": {"images": NAME}}}, "build.cacheFrom.images", "a list of image"),
     "no list of hosts": ({"build": {"addHosts": "h:1"}}, "build.addHosts", "a list of host:ip"),
     "text for a flag": ({"skipPush": "yes"}, "skipPush", "expected true or false, received 'yes'"),
     "a build that is a text": ({"build": "."}, "build", "expected an object"),
@@ -317,13 +319,24 @@ def test_continued_instructions_start_on_their_first_line() -> None:
         ("#5 [2/2] RUN make", "[2/2] RUN make"),
         ("#5 0.119 hi", "hi"),
         ("#5 DONE 0.1s", ""),
-        ("#5 CACHED", ""),
         (f"#5 sha256:{'a' * 64}", ""),
         ("------", ""),
     ],
 )
 def test_progress_is_shown_without_its_numbers(line: str, text: str) -> None:
-    assert shown(line) == text
+    assert Progress().shown(line) == text
+
+
+def test_a_step_from_the_cache_is_shown_by_its_name() -> None:
+    progress = Progress()
+    lines = ["#5 [2/3] RUN make", "#6 [3/3] COPY a b", "#5 CACHED", "#7 CACHED", "#6 DONE 0.1s"]
+    assert [progress.shown(line) for line in lines] == [
+        "[2/3] RUN make",
+        "[3/3] COPY a b",
+        "CACHED [2/3] RUN make",
+        "CACHED",
+        "",
+    ]
 
 
 PUSH_FAILURES = {

@@ -18,7 +18,8 @@ _PRINTED: Final = re.compile(r"\d+\.\d+ (.*)\Z")
 _INSTRUCTION: Final = re.compile(r"\[(?:\S+ )*\d+/\d+\] (.*)\Z")
 _METADATA: Final = re.compile(r"\[internal\] load metadata for (\S+)\Z")
 _FAILED: Final = re.compile(r"ERROR: (.*)\Z")
-_SAYS_NOTHING: Final = re.compile(r"DONE \d|CACHED\Z|\.\.\.\Z|sha256:[0-9a-f]{64}\Z|-+\Z")
+_CACHED: Final = "CACHED"
+_SAYS_NOTHING: Final = re.compile(r"DONE \d|\.\.\.\Z|sha256:[0-9a-f]{64}\Z|-+\Z")
 _SYNTAX_LINE: Final = re.compile(r"parse error (?:on )?line (\d+)")
 _EXCERPT_LINE: Final = re.compile(r"\S+:(\d+)\Z")
 _WRAPPERS: Final = re.compile(
@@ -50,13 +51,25 @@ class Failed:
     """The last lines that the failed step printed."""
 
 
-def shown(line: str) -> str:
-    """A line of progress as it is shown beside a resource: without the step's number; empty when it says nothing."""
-    match = _STEP_LINE.match(line)
-    text = match[2] if match else line
-    printed = _PRINTED.match(text)
-    text = (printed[1] if printed else text).strip()
-    return "" if _SAYS_NOTHING.match(text) else text
+class Progress:
+    """Follows a build, line by line."""
+
+    def __init__(self) -> None:
+        """Start before the first line."""
+        self._steps: dict[str, str] = {}
+
+    def shown(self, line: str) -> str:
+        """A line as it is shown beside a resource: without its step's number; empty when it says nothing."""
+        match = _STEP_LINE.match(line)
+        text = match[2] if match else line
+        if match and text == _CACHED:
+            # Which step it is was said when it began.
+            return f"{_CACHED} {self._steps.get(match[1], '')}".strip()
+        printed = _PRINTED.match(text)
+        if match and not printed:
+            self._steps.setdefault(match[1], text)
+        text = (printed[1] if printed else text).strip()
+        return "" if _SAYS_NOTHING.match(text) else text
 
 
 def read_failure(lines: Sequence[str], dockerfile: str) -> Failed:

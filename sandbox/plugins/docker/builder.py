@@ -38,9 +38,13 @@ class Builder:
         self.log.status(f"building {spec.name}")
         id_file = self.client.folder / "image-id"
         options, variables = build_arguments(spec, self.client.environment)
-        ended = self.client.run(
-            ["build", "--progress=plain", "--iidfile", str(id_file), *options], self._show, variables
-        )
+        progress = build_output.Progress()
+
+        def show(line: str) -> None:
+            if text := progress.shown(line):
+                self.log.status(text)
+
+        ended = self.client.run(["build", "--progress=plain", "--iidfile", str(id_file), *options], show, variables)
         if ended.exit_code == 0:
             return id_file.read_text().strip()
         dockerfile = Path(spec.dockerfile).read_text(encoding="utf-8", errors="replace")
@@ -84,10 +88,6 @@ class Builder:
                 f"({failures.last_line(asked.text)}); another build may have taken its tag meanwhile: run again"
             )
         return f"{wanted.repository}@{digest}"
-
-    def _show(self, line: str) -> None:
-        if text := build_output.shown(line):
-            self.log.status(text)
 
 
 def build_arguments(spec: ImageSpec, environment: Mapping[str, str]) -> tuple[Sequence[str], Mapping[str, str]]:

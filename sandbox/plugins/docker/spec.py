@@ -173,8 +173,10 @@ def _build_failures(build: Value) -> list[Failure]:
         found += [failure for name in args for failure in _expect_text(args, name, "build.args.")]
     cache = build.get("cacheFrom")
     images = cache.get("images") if isinstance(cache, dict) else None
-    if not isinstance(cache, dict | Unknown | None) or not _is_text_list(images):
+    if (isinstance(cache, dict) and images is None) or not isinstance(cache, dict | Unknown | None):
         found.append(Failure("build.cacheFrom", "expected an object with images, a list of image names"))
+    elif not _is_text_list(images):
+        found.append(Failure("build.cacheFrom.images", "expected a list of image names"))
     if not _is_text_list(build.get("addHosts")):
         found.append(Failure("build.addHosts", "expected a list of host:ip"))
     return found
