@@ -194,7 +194,7 @@ class RefreshedPullSecret(pulumi.ComponentResource):
             metadata=self._metadata(self._name),
             spec=batch.CronJobSpecArgs(
                 schedule=self._args.schedule,
-                time_zone="Etc/UTC",
+                time_zone="UTC",
                 concurrency_policy="Forbid",
                 starting_deadline_seconds=_STARTING_DEADLINE,
                 successful_jobs_history_limit=1,

@@ -109,7 +109,7 @@ def test_the_service_account_may_patch_this_one_secret_and_no_more() -> None:
 def test_it_is_renewed_long_before_its_token_ends_by_one_run_at_a_time() -> None:
     spec = declared().of_type(CRON_JOB)["pull"]["spec"]
     assert spec["schedule"] == "0 */4 * * *"
-    assert spec["timeZone"] == "Etc/UTC"
+    assert spec["timeZone"] == "UTC"
     assert spec["concurrencyPolicy"] == "Forbid"
     assert spec["startingDeadlineSeconds"] == 3600
     assert (spec["successfulJobsHistoryLimit"], spec["failedJobsHistoryLimit"]) == (1, 3)

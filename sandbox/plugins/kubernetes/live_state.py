@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
+from ..protocol.diff import parse_path
 from ..protocol.values import Plain, Properties, Secret, properties, with_secrets_like
 from .kinds import SECRET, Kind
-from .objects import Object, child, children
+from .objects import Object, child, children, text
 
 INPUTS_KEY: Final = "__inputs"
 API_VERSION_KEY: Final = "__initialApiVersion"
@@ -199,6 +200,42 @@ def inputs_value(inputs: Object, secrets_of: Properties, kind: Kind) -> Properti
     """Plain inputs as they go into the state: secret where `secrets_of` is, and the data of a Secret always."""
     values = with_secrets_like(secrets_of, properties(inputs))
     return data_secret(values) if kind is SECRET else values
+
+
+def respecting(manifest: Object, live: Object, field_manager: str, ignored: Iterable[str]) -> Object:
+    """A manifest that leaves alone the fields that the resource option `ignoreChanges` names.
+
+    What others alone own is left out, so that it is neither fought nor shared. All else is applied with its live value,
+    as an apply without it would remove it. Paths into lists are not heeded; the official plugin does not either.
+    """
+    for written in ignored:
+        keys = [step for step in parse_path(written) if isinstance(step, str)]
+        if not keys or keys != list(parse_path(written)):
+            continue
+        owners = _owners(live, tuple(keys))
+        parent = child(live, *keys[:-1])
+        if owners and field_manager not in owners:
+            manifest = _replaced(manifest, keys, None)
+        elif keys[-1] in parent:
+            manifest = _replaced(manifest, keys, parent[keys[-1]])
+    return manifest
+
+
+def _replaced(obj: Object, keys: Sequence[str], value: Plain) -> Object:
+    """A copy with another value in one place; None leaves that place out."""
+    if len(keys) > 1:
+        value = _replaced(child(obj, keys[0]), keys[1:], value)
+    rest = {key: item for key, item in obj.items() if key != keys[0]}
+    return rest if value is None else {**rest, keys[0]: value}
+
+
+def _owners(live: Object, path: tuple[str, ...]) -> set[str]:
+    """The field managers that own a field or something in it."""
+    return {
+        text(entry, "manager")
+        for entry in children(live, "metadata", "managedFields")
+        if _covers_field(child(entry, "fieldsV1"), path)
+    }
 
 
 def owns(live: Mapping[str, Plain], field_manager: str, path: tuple[str | int, ...]) -> bool:

@@ -12,6 +12,7 @@ Object: TypeAlias = dict[str, Plain]
 
 AUTONAMED: Final = "pulumi.com/autonamed"
 SKIP_AWAIT: Final = "pulumi.com/skipAwait"
+REPLACE_UNREADY: Final = "pulumi.com/replaceUnready"
 PATCH_FORCE: Final = "pulumi.com/patchForce"
 PATCH_FIELD_MANAGER: Final = "pulumi.com/patchFieldManager"
 TIMEOUT_SECONDS: Final = "pulumi.com/timeoutSeconds"

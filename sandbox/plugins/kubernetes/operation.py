@@ -12,7 +12,7 @@ from .apply import FieldConflict, apply, field_manager
 from .awaiting import NotReady, Waiter
 from .client import ApiError, Cluster
 from .kinds import Kind, Readiness
-from .live_state import sent, state
+from .live_state import respecting, sent, state
 from .objects import SKIP_AWAIT, TIMEOUT_SECONDS, Object, annotation, is_annotated, name_of, namespace_of
 
 _FIRST_PAUSE: Final = 0.25  # seconds
@@ -21,13 +21,17 @@ _LAST_PAUSE: Final = 4.0  # seconds
 
 @dataclass(frozen=True)
 class Operation:
-    """One resource, all of whose inputs are known. `kept_manager` is the field manager of its state, if it has one."""
+    """One resource, all of whose inputs are known.
+
+    `kept_manager` is the field manager of its state, if it has one. `ignored` are the paths that are left as they are.
+    """
 
     cluster: Cluster
     kind: Kind
     request: ResourceRequest
     inputs: Properties
     kept_manager: str = ""
+    ignored: tuple[str, ...] = ()
 
     @cached_property
     def manifest(self) -> Object:
@@ -111,6 +115,9 @@ class Operation:
 
     def _apply(self, *, dry_run: bool, take_over_edits: bool) -> Object:
         manifest = sent(self.manifest, self.kind)
+        if self.ignored:
+            live = self.cluster.get(self.kind, namespace_of(manifest), name_of(manifest))
+            manifest = respecting(manifest, live or {}, self.manager, self.ignored)
         return apply(self.cluster, self.kind, manifest, self.manager, dry_run=dry_run, take_over_edits=take_over_edits)
 
     def _refusal(self, error: ApiError) -> ProviderError:

@@ -44,6 +44,7 @@ from .live_state import FIELD_MANAGER_KEY, data_secret, importable, inputs_value
 from .naming import NamingError, choose_name, is_autonamed, name_problem, named
 from .objects import (
     DELETION_PROPAGATION,
+    REPLACE_UNREADY,
     SKIP_AWAIT,
     Object,
     annotation,
@@ -53,6 +54,7 @@ from .objects import (
     text,
 )
 from .operation import Operation, time_limit
+from .rollout import is_complete
 from .settings import Settings, difference, problems
 
 _DELETE_TIMEOUT: Final = 300.0  # seconds
@@ -142,7 +144,27 @@ class KubernetesProvider(Provider):
         name = unwrap(_object_of(new.get("metadata")).get("name"))
         fixed_name = not _is_autonamed(new) and name == name_of(live)
         same_namespace = _namespace_in(new) in (text(live, "metadata", "namespace"), None)
-        return Diff(tuple(changes), delete_before_replace=fixed_name and same_namespace)
+        return Diff(
+            tuple(changes),
+            delete_before_replace=fixed_name and same_namespace,
+            extra_replace_reasons=self._unready(request, kind, new),
+        )
+
+    def _unready(self, request: DiffRequest, kind: Kind, inputs: Properties) -> tuple[str, ...]:
+        """Why an object that is as the program wants it is replaced all the same: it is a Job that did not complete.
+
+        That is so with the annotation `pulumi.com/replaceUnready` alone.
+        """
+        wanted = _plain_identity(inputs)
+        if not is_annotated(wanted, REPLACE_UNREADY):
+            return ()
+        if kind.readiness is not Readiness.JOB:
+            request.log.warning(f"the annotation {REPLACE_UNREADY} is heeded for a Job only, not for a {kind.kind}")
+            return ()
+        live = self._reachable().get(kind, *self._address(kind, request.id, wanted))
+        if live is None or is_complete(live):
+            return ()
+        return (f'metadata.annotations["{REPLACE_UNREADY}"]',)
 
     def create(self, request: CreateRequest) -> CreateResult:
         """Apply the object and wait until it is ready; in a preview, ask the server what it would be."""
@@ -164,7 +186,8 @@ class KubernetesProvider(Provider):
         inputs = _object_of(without_nulls(request.inputs))
         if request.preview and contains_unknown(inputs):
             return inputs
-        operation = Operation(self._reachable(), kind, request, inputs, _kept_manager(request.old_outputs))
+        manager = _kept_manager(request.old_outputs)
+        operation = Operation(self._reachable(), kind, request, inputs, manager, request.ignored)
         if request.preview:
             planned = operation.plan(replacing=False)
             return inputs if planned is None else _without_status(operation.outputs(planned))

@@ -124,10 +124,15 @@ def _daemon_set(obj: Object, pods: Sequence[Object]) -> Status:
     return Ready()
 
 
+def is_complete(job: Object) -> bool:
+    """Whether a Job has done what it was made for."""
+    return text(condition(job, "Complete"), "status") == "True"
+
+
 def _job(obj: Object, pods: Sequence[Object]) -> Status:
     # How often a pod of a Job may crash is the Job's own setting, which the controller heeds.
     found = tuple(replace(problem, certain_after=None) if problem.container else problem for problem in _of_pods(pods))
-    if text(condition(obj, "Complete"), "status") == "True" or child(obj, "spec").get("suspend") is True:
+    if is_complete(obj) or child(obj, "spec").get("suspend") is True:
         return Ready()
     failed = condition(obj, "Failed")
     if text(failed, "status") == "True":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
@@ -52,6 +52,12 @@ class Diff:
     def replaces(self) -> tuple[str, ...]:
         """The paths that force a replacement; empty for an update in place."""
         return tuple(change.name for change in self.changes if change.forces_replacement) + self.extra_replace_reasons
+
+    def without(self, ignored: Iterable[str]) -> Diff:
+        """The same with nothing at or under these paths, as the resource option `ignoreChanges` asks."""
+        patterns = [parse_path(path) for path in ignored]
+        changes = (change for change in self.changes if not any(_covers(pattern, change.path) for pattern in patterns))
+        return replace(self, changes=tuple(changes))
 
     def __bool__(self) -> bool:
         """Whether there is anything to do."""

@@ -92,7 +92,10 @@ class CheckRequest(ResourceRequest):
 
 @dataclass(frozen=True)
 class DiffRequest(ResourceRequest):
-    """Compare the inputs of the last operation with the new ones."""
+    """Compare the inputs of the last operation with the new ones.
+
+    What the resource option `ignoreChanges` names is taken out of the answer afterwards.
+    """
 
     id: str
     old_inputs: Properties
@@ -111,7 +114,11 @@ class CreateRequest(ResourceRequest):
 
 @dataclass(frozen=True)
 class UpdateRequest(ResourceRequest):
-    """Change the resource in place; with `preview`, only say what it would be. `timeout` is in seconds."""
+    """Change the resource in place; with `preview`, only say what it would be. `timeout` is in seconds.
+
+    `ignored` are the paths of the resource option `ignoreChanges`. The engine has put the values of the last operation
+    there already, which need not be those of the live resource.
+    """
 
     id: str
     old_inputs: Properties
@@ -119,6 +126,7 @@ class UpdateRequest(ResourceRequest):
     inputs: Properties
     timeout: float | None = None
     preview: bool = False
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

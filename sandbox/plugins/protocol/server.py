@@ -260,7 +260,8 @@ class _Service:
                 inputs=from_struct(request.news),
             )
         )
-        return _diff_response(diff)
+        # In an update the engine has replaced what is ignored beforehand; in a refresh it leaves that to the plugin.
+        return _diff_response(diff.without(request.ignoreChanges))
 
     def create(self, request: provider_pb2.CreateRequest) -> provider_pb2.CreateResponse:
         inputs = from_struct(request.properties)
@@ -310,6 +311,7 @@ class _Service:
                     inputs=inputs,
                     timeout=request.timeout or None,
                     preview=request.preview,
+                    ignored=tuple(request.ignoreChanges),
                 )
             )
         except InitFailed as failure:
