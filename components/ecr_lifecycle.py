@@ -1,55 +1,68 @@
-"""Lifecycle policies for ECR repositories that clean up by count and never expire what is deployed.
+"""Lifecycle policies for ECR repositories that clean up by age and count, and never expire what is deployed.
 
 The rules of evaluation are those of
-https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html: a lower ``rulePriority`` comes
-first, and an image that matches one rule's tags is never expired by a later rule.
+https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html: a lower ``rulePriority`` comes first, and
+an image that matches one rule's tags is never expired by a later rule. :mod:`components.ecr_lifecycle_evaluator`
+applies them to a list of images.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 KEEP_LIMIT: Final = 9999
 """The most images that a rule may count here: more than any repository of one service holds."""
 
-_UNTAGGED_KEPT: Final = 1
 
+def lifecycle_policy(
+    keep: int, deployed_tags: Sequence[str], *, untagged_days: int = 7, mutable_tags: Sequence[str] = ()
+) -> str:
+    """A policy, as JSON, that keeps the newest ``keep`` tagged images, and all that is deployed or has a mutable tag.
 
-def lifecycle_policy(keep: int, deployed_tags: Sequence[str]) -> str:
-    """A policy, as JSON, that keeps the newest ``keep`` images and every image that has one of ``deployed_tags``.
+    ``mutable_tags`` are filters with wildcards. Images without a tag go ``untagged_days`` after their push; those that
+    an image for several platforms consists of have no tag either, and ECR keeps them as long as it keeps that image.
 
-    Each deployed tag gets a rule of its own that comes first and is never fulfilled (a tag names one image, the rule
-    allows thousands): it expires nothing, and so shields its image from the rules that follow. Counting by age instead
-    would expire a digest that has been running unchanged for long.
+    Each deployed tag and each filter gets a rule of its own that comes first and is never fulfilled (the rule allows
+    thousands of images): it expires nothing, and so shields its images from the rules that follow. Counting by age
+    instead would expire a digest that has been running unchanged for long.
     """
+    deployed = sorted(set(deployed_tags))
     shields = [
-        _rule(
-            priority,
-            f"Never expire the deployed image {tag}",
-            {"tagStatus": "tagged", "tagPrefixList": [tag]},
-            KEEP_LIMIT,
-        )
-        for priority, tag in enumerate(sorted(set(deployed_tags)), start=1)
+        *(_shield(f"Never expire the deployed image {tag}", {"tagPrefixList": [tag]}) for tag in deployed),
+        *(
+            _shield(f"Never expire what the mutable tag {pattern} names", {"tagPatternList": [pattern]})
+            for pattern in sorted(set(mutable_tags) - set(deployed))
+        ),
     ]
-    last = len(shields)
-    return json.dumps(
-        {
-            "rules": [
-                *shields,
-                _rule(last + 1, "Expire images that lost their tag", {"tagStatus": "untagged"}, _UNTAGGED_KEPT),
-                _rule(last + 2, f"Keep the newest {keep} images", {"tagStatus": "any"}, keep),
-            ]
-        },
-        sort_keys=True,
+    by_age = {"countType": "sinceImagePushed", "countUnit": "days", "countNumber": untagged_days}
+    untagged = (
+        f"Expire images without a tag after {_counted(untagged_days, 'day')}",
+        {"tagStatus": "untagged", **by_age},
     )
+    # By a pattern and not by "any": the images that one for several platforms consists of are not to be counted.
+    tagged = (f"Keep the newest {_counted(keep, 'tagged image')}", _tagged({"tagPatternList": ["*"]}, keep))
+    rules = [_rule(priority, *rule) for priority, rule in enumerate([*shields, untagged, tagged], start=1)]
+    return json.dumps({"rules": rules}, sort_keys=True)
 
 
-def _rule(priority: int, description: str, selection: dict[str, object], count: int) -> dict[str, object]:
+def _shield(description: str, tags: dict[str, list[str]]) -> tuple[str, dict[str, object]]:
+    return description, _tagged(tags, KEEP_LIMIT)
+
+
+def _tagged(tags: dict[str, list[str]], count: int) -> dict[str, object]:
+    return {"tagStatus": "tagged", **tags, "countType": "imageCountMoreThan", "countNumber": count}
+
+
+def _rule(priority: int, description: str, selection: Mapping[str, object]) -> dict[str, object]:
     return {
         "rulePriority": priority,
         "description": description,
-        "selection": {**selection, "countType": "imageCountMoreThan", "countNumber": count},
+        "selection": selection,
         "action": {"type": "expire"},
     }
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

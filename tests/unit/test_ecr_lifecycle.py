@@ -1,78 +1,122 @@
-"""The policy is judged by an evaluator of ECR's rules, written from their documentation."""
+"""The policy is judged by the evaluator of ECR's rules, which has tests of its own, and by the API of ECR."""
 
 import json
-from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from moto.ecr.policy_validation import EcrLifecyclePolicyValidator
 
 from components.ecr_lifecycle import lifecycle_policy
+from components.ecr_lifecycle_evaluator import Image, expired
+from tests.unit.ecr_api import request_problems
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Image:
-    pushed: int
-    tags: tuple[str, ...]
+def image(number: int, *tags: str, days: float | None = None) -> Image:
+    """An image that is the newer the higher its number is, unless its age is said."""
+    age = timedelta(days=1000 - number if days is None else days)
+    return Image(f"sha256:{number:064x}", tags, NOW - age)
 
 
-def expired(policy: str, images: list[Image]) -> set[Image]:
-    """What a policy expires: rules in the order of their priority, each sparing what an earlier one has matched."""
-    gone: set[Image] = set()
-    claimed: set[Image] = set()
-    for rule in sorted(json.loads(policy)["rules"], key=lambda rule: rule["rulePriority"]):
-        selection = rule["selection"]
-        assert selection["countType"] == "imageCountMoreThan"
-        matching = [image for image in images if matches(selection, image)]
-        newest_first = sorted(matching, key=lambda image: -image.pushed)
-        gone |= {image for image in newest_first[selection["countNumber"] :] if image not in claimed}
-        claimed |= set(matching)
-    return gone
+def tagged(count: int) -> list[Image]:
+    return [image(number, f"{number:020x}") for number in range(count)]
 
 
-def matches(selection: dict[str, Any], image: Image) -> bool:
-    match selection["tagStatus"]:
-        case "untagged":
-            return not image.tags
-        case "tagged":
-            return all(any(tag.startswith(prefix) for tag in image.tags) for prefix in selection["tagPrefixList"])
-        case _:
-            return True
+def gone(policy: str, images: list[Image]) -> set[int]:
+    return {int(expired_image.digest.removeprefix("sha256:"), 16) for expired_image in expired(policy, images, NOW)}
 
 
-tags = st.integers(0, 60).map(lambda number: f"{number:020x}")
+def rules(policy: str) -> list[dict[str, Any]]:
+    return json.loads(policy)["rules"]
 
 
-@given(keep=st.integers(1, 5), order=st.lists(tags, unique=True, min_size=1, max_size=30))
+content_tags = st.integers(0, 60).map(lambda number: f"{number:020x}")
+filters = st.lists(st.sampled_from(["cache", "cache-*", "*-latest", "pr-*-head"]), max_size=4, unique=True)
+
+
+@given(keep=st.integers(1, 5), order=st.lists(content_tags, unique=True, min_size=1, max_size=30))
 def test_a_deployed_image_is_never_expired_however_old_it_is(keep: int, order: list[str]) -> None:
-    images = [Image(position, (tag,)) for position, tag in enumerate(order)]
+    images = [image(number, tag) for number, tag in enumerate(order)]
     deployed = [order[0], order[len(order) // 2]]
-    gone = expired(lifecycle_policy(keep, deployed), images)
-    assert not [image for image in gone if set(image.tags) & set(deployed)]
+    assert not [
+        found for found in expired(lifecycle_policy(keep, deployed), images, NOW) if {*found.tags} & {*deployed}
+    ]
 
 
 def test_the_newest_are_kept_and_the_rest_goes() -> None:
-    images = [Image(position, (f"{position:020x}",)) for position in range(10)]
-    gone = expired(lifecycle_policy(3, [images[0].tags[0]]), images)
-    assert {image.pushed for image in gone} == set(range(1, 7))
+    images = tagged(10)
+    assert gone(lifecycle_policy(3, [images[0].tags[0]]), images) == set(range(1, 7))
 
 
 def test_without_the_shield_the_oldest_would_go() -> None:
-    images = [Image(position, (f"{position:020x}",)) for position in range(10)]
-    assert images[0] in expired(lifecycle_policy(3, []), images)
+    assert 0 in gone(lifecycle_policy(3, []), tagged(10))
 
 
-def test_images_that_lost_their_tag_go() -> None:
-    images = [Image(position, ()) for position in range(4)]
-    assert {image.pushed for image in expired(lifecycle_policy(30, []), images)} == {0, 1, 2}
+def test_images_without_a_tag_go_once_they_are_old_enough() -> None:
+    images = [image(1, days=8), image(2, days=6), image(3, days=2)]
+    assert gone(lifecycle_policy(30, []), images) == {1}
+    assert gone(lifecycle_policy(30, [], untagged_days=3), images) == {1, 2}
 
 
-def test_priorities_are_distinct_and_the_rule_for_any_image_comes_last() -> None:
-    rules = json.loads(lifecycle_policy(30, ["b", "a", "b"]))["rules"]
-    assert [rule["rulePriority"] for rule in rules] == [1, 2, 3, 4]
-    assert [rule["selection"].get("tagPrefixList") for rule in rules] == [["a"], ["b"], None, None]
-    assert [rule["selection"]["tagStatus"] for rule in rules] == ["tagged", "tagged", "untagged", "any"]
+def test_images_without_a_tag_take_no_place_of_a_tagged_one() -> None:
+    parts = [image(100 + number, days=1) for number in range(20)]
+    assert gone(lifecycle_policy(3, []), [*tagged(3), *parts]) == set()
+
+
+def test_what_a_mutable_tag_names_is_never_expired() -> None:
+    images = [image(1, "cache"), image(2, "cache-arm64"), image(3, "x-latest"), image(4, "v1"), image(5, "v2")]
+    assert gone(lifecycle_policy(1, [], mutable_tags=["cache*", "*-latest"]), images) == {4}
+    assert gone(lifecycle_policy(1, []), images) == {1, 2, 3, 4}
+
+
+def test_an_image_that_a_mutable_tag_has_left_goes_as_one_without_a_tag() -> None:
+    images = [image(1, days=30), image(2, "cache", days=1)]
+    assert gone(lifecycle_policy(30, [], mutable_tags=["cache"]), images) == {1}
+
+
+def test_each_tag_has_a_rule_of_its_own_and_the_clean_up_comes_after_all_of_them() -> None:
+    made = rules(lifecycle_policy(30, ["b", "a", "b"], untagged_days=9, mutable_tags=["m", "a", "m"]))
+    assert [rule["rulePriority"] for rule in made] == [1, 2, 3, 4, 5]
+    assert [rule["selection"].get("tagPrefixList") for rule in made] == [["a"], ["b"], None, None, None]
+    assert [rule["selection"].get("tagPatternList") for rule in made] == [None, None, ["m"], None, ["*"]]
+    assert [rule["selection"]["tagStatus"] for rule in made] == ["tagged", "tagged", "tagged", "untagged", "tagged"]
+    assert made[3]["selection"]["countNumber"] == 9
+    assert made[4]["selection"]["countNumber"] == 30
 
 
 def test_equal_input_gives_equal_text_so_that_nothing_differs() -> None:
-    assert lifecycle_policy(30, ["a", "b"]) == lifecycle_policy(30, ["b", "a"])
+    one = lifecycle_policy(30, ["a", "b"], mutable_tags=["x", "y"])
+    assert one == lifecycle_policy(30, ["b", "a"], mutable_tags=["y", "x"])
+
+
+@given(
+    keep=st.integers(1, 9999),
+    days=st.integers(1, 3650),
+    deployed=st.lists(content_tags, max_size=3),
+    mutable=filters,
+)
+def test_ecr_takes_every_policy(keep: int, days: int, deployed: list[str], mutable: list[str]) -> None:
+    policy = lifecycle_policy(keep, deployed, untagged_days=days, mutable_tags=mutable)
+    assert request_problems("PutLifecyclePolicy", {"repositoryName": "coins/rng", "lifecyclePolicyText": policy}) == []
+    EcrLifecyclePolicyValidator(policy).validate()
+    made = rules(policy)
+    assert len(made) <= 50
+    selected = [
+        json.dumps(rule["selection"].get("tagPrefixList") or rule["selection"].get("tagPatternList")) for rule in made
+    ]
+    assert len(set(selected)) == len(selected)
+    assert [rule["rulePriority"] for rule in made] == sorted({rule["rulePriority"] for rule in made})
+
+
+@pytest.mark.parametrize(("days", "text"), [(1, "after 1 day"), (7, "after 7 days")])
+def test_a_rule_says_what_it_does(days: int, text: str) -> None:
+    descriptions = [rule["description"] for rule in rules(lifecycle_policy(1, ["t"], untagged_days=days))]
+    assert descriptions == [
+        "Never expire the deployed image t",
+        f"Expire images without a tag {text}",
+        "Keep the newest 1 tagged image",
+    ]
