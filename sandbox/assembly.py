@@ -14,7 +14,7 @@ from . import capabilities, ecr, files, images, node, processes, pulumi_home, re
 from .cluster import Cluster, NodeImage
 from .docker import Docker
 from .engine import Engine
-from .paths import Paths
+from .paths import SOURCES, Paths
 from .progress import Step, View
 from .settings import Settings
 from .tasks import Graph, Task
@@ -332,21 +332,28 @@ class Plan:
         return self.graph.add("registry image", make, needs=[self._docker, program])
 
     def _ecr_image(self, python: Task[images.Image]) -> Task[images.Image]:
+        """moto's server, published or installed here, with what the sandbox adds to it."""
         official = self._official(ECR_IMAGE)
-        if official is not None:
-            return official
+        base = official or python
+        argument = "MOTO" if official else "PYTHON"
         recipe = images.RECIPES / "ecr"
+        modules = sorted((SOURCES / "ecr_api").glob("*.py"))
 
         def make(step: Step) -> images.Image:
-            base = self._docker.result.inspect("image", python.result.name) or {}
-            key = files.digest([str(base.get("Id", "")), recipe])
-            name = f"dockercoins/ecr:{key}"
-            arguments = {"PYTHON": python.result.name}
+            inspected = self._docker.result.inspect("image", base.result.name) or {}
+            names = [path.name for path in modules]
+            key = files.digest([argument, str(inspected.get("Id", "")), recipe, *names, *modules])
             return images.build(
-                self._docker.result, step, self._paths, name=name, key=key, contents=[(recipe, "")], arguments=arguments
+                self._docker.result,
+                step,
+                self._paths,
+                name=f"dockercoins/ecr:{key}",
+                key=key,
+                contents=[(recipe, ""), *((path, f"sandbox/ecr_api/{path.name}") for path in modules)],
+                arguments={argument: base.result.name},
             )
 
-        return self.graph.add("ECR API image", make, needs=[self._docker, python])
+        return self.graph.add("ECR API image", make, needs=[self._docker, base])
 
     def _base_image(self, name: str, stand_in: Callable[[], images.System]) -> Task[images.Image]:
         return self._official(name) or self._system(name, stand_in)

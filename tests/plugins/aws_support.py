@@ -1,4 +1,4 @@
-"""What the tests of the aws plugin share: an ECR API of their own (moto), and a client beside the plugin."""
+"""What the tests of the aws plugin share: an ECR API of their own, as the sandbox has it, and clients beside it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import sys
 import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 import boto3
 
-from .engine_support import Json, wait_until
+from .engine_support import wait_until
 
 if TYPE_CHECKING:
     from types_boto3_ecr.client import ECRClient
 
+ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = {"aws": "7.51.1"}
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -55,26 +57,42 @@ class _MakesClients(Protocol):
     def client(self, service_name: str, /, **options: object) -> object: ...
 
 
+class _MakesSecrets(Protocol):
+    def create_secret(self, **arguments: str) -> dict[str, str]: ...
+
+
 def ecr(api: str) -> ECRClient:
     """A client for the API at this address."""
+    return cast("ECRClient", _client("ecr", api))
+
+
+def new_secret(api: str) -> str:
+    """The ARN of a secret that holds a login for an upstream registry."""
+    secrets_manager = cast("_MakesSecrets", _client("secretsmanager", api))
+    name = f"ecr-pullthroughcache/{secrets.token_hex(6)}"
+    return secrets_manager.create_secret(Name=name, SecretString='{"username": "u", "accessToken": "t"}')["ARN"]
+
+
+def _client(service: str, api: str) -> object:
     session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
-    return cast("ECRClient", cast("_MakesClients", session).client("ecr", endpoint_url=api))
+    return cast("_MakesClients", session).client(service, endpoint_url=api)
 
 
 @contextmanager
-def moto_server() -> Generator[str]:
+def ecr_api() -> Generator[str]:
     """An API of its own, as long as the context lasts: its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = cast("int", probe.getsockname()[1])
     address = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        [sys.executable, "-m", "sandbox.ecr_api", "-H", "127.0.0.1", "-p", str(port)],
+        cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: _answers(address), f"moto at {address}", 60)
+        wait_until(lambda: _answers(address), f"the ECR API at {address}", 60)
         yield address
     finally:
         process.terminate()
@@ -94,8 +112,8 @@ def new_name() -> str:
     return f"plugin-tests/{secrets.token_hex(6)}"
 
 
-def push_image(api: str, repository: str, tag: str) -> str:
-    """Put an image into a repository, by the API alone, and return its digest."""
+def new_manifest() -> str:
+    """The manifest of an image that no repository has."""
     manifest = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
@@ -104,7 +122,12 @@ def push_image(api: str, repository: str, tag: str) -> str:
             "size": 7,
             "digest": f"sha256:{secrets.token_hex(32)}",
         },
-        "layers": list[Json](),
+        "layers": [{"digest": f"sha256:{secrets.token_hex(32)}"}],
     }
-    answer = ecr(api).put_image(repositoryName=repository, imageManifest=json.dumps(manifest), imageTag=tag)
+    return json.dumps(manifest)
+
+
+def push_image(api: str, repository: str, tag: str, manifest: str = "") -> str:
+    """Put an image into a repository, by the API alone, and return its digest."""
+    answer = ecr(api).put_image(repositoryName=repository, imageManifest=manifest or new_manifest(), imageTag=tag)
     return answer["image"].get("imageId", {}).get("imageDigest", "")

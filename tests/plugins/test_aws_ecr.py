@@ -12,7 +12,7 @@ from sandbox.plugins.aws.provider import AwsProvider
 from sandbox.plugins.protocol.provider import InvokeRequest, ProviderError
 from sandbox.plugins.protocol.values import Properties
 
-from .aws_support import ACCOUNT, ENVIRONMENT, PLUGINS, PRELUDE, SECRET_KEY, ecr, moto_server, new_name, push_image
+from .aws_support import ACCOUNT, ENVIRONMENT, PLUGINS, PRELUDE, SECRET_KEY, ecr, ecr_api, new_name, push_image
 from .engine_support import Project
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -39,7 +39,7 @@ NewProject = Callable[..., Project]
 
 @pytest.fixture(scope="module")
 def api() -> Generator[str]:
-    with moto_server() as address:
+    with ecr_api() as address:
         yield address
 
 
