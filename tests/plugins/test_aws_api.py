@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+import urllib3
 from botocore.exceptions import ClientError
 
 from sandbox.ecr_api.cache_rules import MOST_RULES
@@ -19,6 +19,7 @@ from .aws_support import ACCOUNT, ecr, ecr_api, new_manifest, new_name, new_secr
 if TYPE_CHECKING:
     from types_boto3_ecr.client import ECRClient
     from types_boto3_ecr.literals import ImageTagMutabilityType
+    from types_boto3_ecr.type_defs import ReplicationRuleOutputTypeDef
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/caching"
 NO_SECRET = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:ecr-pullthroughcache/nothing-AbCdEf"
@@ -35,9 +36,8 @@ def api() -> Generator[str]:
 @pytest.fixture
 def client(api: str) -> ECRClient:
     """A client of an API that is empty."""
-    request = urllib.request.Request(f"{api}/moto-api/reset", method="POST")
-    with urllib.request.urlopen(request, timeout=5):  # noqa: S310 - http, of this test
-        return ecr(api)
+    assert urllib3.request("POST", f"{api}/moto-api/reset", timeout=5.0).status == 200
+    return ecr(api)
 
 
 def refusal(call: Call, client: ECRClient) -> tuple[str, str]:
@@ -376,7 +376,9 @@ def test_a_registry_policy_may_be_about_every_action_of_ecr(client: ECRClient) -
 
 
 def test_a_registry_is_replicated_by_several_rules(client: ECRClient) -> None:
-    rules = [{"destinations": [{"region": region, "registryId": ACCOUNT}]} for region in ("eu-central-1", "eu-west-1")]
+    rules: list[ReplicationRuleOutputTypeDef] = [
+        {"destinations": [{"region": region, "registryId": ACCOUNT}]} for region in ("eu-central-1", "eu-west-1")
+    ]
     client.put_replication_configuration(replicationConfiguration={"rules": rules})
     assert client.describe_registry()["replicationConfiguration"]["rules"] == rules
 
