@@ -24,8 +24,8 @@ _VERSION: Final = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 _REQUIRED: Final = re.compile(r"^\s*(?:require )?(\S+/\S+) (v\S+)", re.MULTILINE)
 
 
-def pinned(module: str) -> dict[str, str]:
-    """The Go modules that `modules/<module>/go.mod` asks for, with their versions."""
+def pinned(module: str | Path) -> dict[str, str]:
+    """The Go modules that a module's `go.mod` asks for, with their versions; it is in `modules` unless it is a path."""
     return dict(_REQUIRED.findall((_MODULES / module / "go.mod").read_text()))
 
 
@@ -40,12 +40,12 @@ _KUBERNETES_VERSION: Final = " ".join(
 
 @dataclass(frozen=True)
 class Program:
-    """A program that can be built, pinned by `modules/<module>/go.mod` and `go.sum`."""
+    """A program that can be built, pinned by its module's `go.mod` and `go.sum`."""
 
     name: str
     package: str = "."
-    module: str = ""
-    """The folder under `modules`; the program's name if empty."""
+    module: str | Path = ""
+    """The folder under `modules`, or an absolute path; the program's name if empty."""
     ldflags: str = ""
     copies: tuple[tuple[str, str, str], ...] = ()
     """Files that go beside it: (module path, file or folder in it, name here)."""
@@ -292,14 +292,14 @@ class Builder:
 
 
 def _count_modules(program: Program) -> int:
-    return len(pinned(program.folder.name))
+    return len(pinned(program.folder))
 
 
 def _version(program: Program) -> str:
     """The pinned version of what a program is built from, as go.mod tells it; empty for one of our own."""
     if program.folder == KUBERNETES_PROGRAM.folder:
         return KUBERNETES.removeprefix("v")
-    pins = pinned(program.folder.name)
+    pins = pinned(program.folder)
     owners = [path for path in pins if program.package == path or program.package.startswith(f"{path}/")]
     return pins[max(owners, key=len)].removeprefix("v") if owners else ""
 
