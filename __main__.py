@@ -1,4 +1,8 @@
-"""The inventory of a stack: settings, cluster, registry, images, application, outputs."""
+"""The inventory of a stack: settings, cluster, registry, images, application, outputs.
+
+A provider's package is imported only where it is used: a stack that builds nothing needs no Docker, and one that ships
+through another registry than Amazon's needs no AWS.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +10,19 @@ import os
 from pathlib import Path
 
 import pulumi
-import pulumi_aws as aws
-import pulumi_docker as docker
 import pulumi_kubernetes as kubernetes
 
 from components.dockercoins import BUILT_SERVICES, DockerCoins, DockerCoinsArgs
-from components.ecr import EcrRegistry, EcrRegistryArgs
+from components.image_source import checked, images_of_stack
+from components.mirrors import mirrored
 from components.pull_secret import PullSecret
-from components.registry import RegistryLogin
-from components.service_image import ServiceImage, ServiceImageArgs
-from settings import SettingsError, configured_values, read_settings
+from components.registry import CACHE_TAG, RegistryLogin
+from configuration import SettingsError, configured
+from settings import read_settings
 
 try:
     settings = read_settings(
-        configured_values(),
+        configured(),
         project=pulumi.get_project(),
         stack=pulumi.get_stack(),
         root=Path.cwd(),
@@ -29,20 +32,7 @@ try:
 except SettingsError as error:
     raise pulumi.RunError(str(error)) from None
 
-# --- Where it all goes: nothing is deployed to an account or a cluster that the stack did not name. ---
-cloud = aws.Provider(
-    "aws",
-    region=settings.aws.region,
-    profile=settings.aws.profile,
-    allowed_account_ids=[settings.aws.account],
-    endpoints=[aws.ProviderEndpointArgs(ecr=settings.aws.endpoint, sts=settings.aws.endpoint)]
-    if settings.aws.endpoint
-    else None,
-    default_tags=aws.ProviderDefaultTagsArgs(
-        tags={"project": pulumi.get_project(), "stack": pulumi.get_stack(), "managed-by": "pulumi"}
-    ),
-)
-engine = docker.Provider("docker")
+# --- Where it runs: nothing is deployed to a cluster that the stack did not name. ---
 cluster = kubernetes.Provider(
     "cluster",
     kubeconfig=pulumi.Output.secret(settings.cluster.kubeconfig),
@@ -50,6 +40,8 @@ cluster = kubernetes.Provider(
     # Only another cluster replaces what runs; new credentials for the same one do not.
     cluster_identifier=settings.cluster.context,
     enable_server_side_apply=True,
+    # A new token in the pull secret is a change of that Secret, and not a new Secret that every pod has to learn of.
+    enable_secret_mutable=True,
 )
 namespace = kubernetes.core.v1.Namespace(
     "namespace",
@@ -59,49 +51,126 @@ namespace = kubernetes.core.v1.Namespace(
     opts=pulumi.ResourceOptions(provider=cluster),
 )
 
-# --- The registry, and the four images that go through it. ---
-registry = EcrRegistry(
-    "registry",
-    EcrRegistryArgs(
-        host=settings.registry.host,
-        prefix=settings.registry.prefix,
+# --- The registry, and who pushes to it and pulls from it. ---
+registry = settings.registry.registry
+builds = settings.images.source == "build"
+redis_image = mirrored(settings.application.redis_image, settings.registry.mirrors)
+ecr = None
+if settings.registry.ecr and settings.registry.aws:
+    from components.aws_account import account_provider
+    from components.ecr import EcrRegistry, EcrRegistryArgs
+    from components.ecr_cache import cached_reference
+
+    account, rules = settings.registry.aws, settings.registry.ecr
+    tags = {"project": pulumi.get_project(), "stack": pulumi.get_stack(), "managed-by": "pulumi"}
+    provisioned = EcrRegistryArgs(
+        host=registry.push_host,
+        prefix=rules.prefix,
         images=BUILT_SERVICES,
-        keep=settings.registry.keep,
-        kms_key=settings.registry.kms_key,
-        force_delete=settings.registry.force_delete,
-    ),
-    provider=cloud,
-)
-login = RegistryLogin(settings.registry.host, registry.username, registry.password)
-images = {
-    service: ServiceImage(
-        service,
-        ServiceImageArgs(
-            context=f"./services/{service}",
-            repository=registry.image_repository(service),
-            platform=settings.build.platform,
-            login=login,
-            build_args={"PYTHON_IMAGE": settings.build.python_image},
-            build_on_preview=settings.build.on_preview,
-        ),
-        provider=engine,
-        depends_on=[registry.repositories[service]],
+        account=account.account,
+        region=account.region,
+        keep=rules.keep,
+        untagged_days=rules.untagged_days,
+        kms_key=rules.kms_key,
+        force_delete=rules.force_delete,
+        may_pull=rules.may_pull,
+        may_push=rules.may_push,
+        replicate_to=rules.replicate_to,
+        cache=rules.cache,
+        scanning=rules.scanning,
+        mutable_tags=[CACHE_TAG] if settings.images.cache else (),
+        tags=tags,
+        import_existing=rules.import_existing,
     )
-    for service in BUILT_SERVICES
-}
+    # Who takes images from elsewhere makes no repository: those belong to the stack that builds.
+    taken_only = EcrRegistryArgs(registry.push_host, rules.prefix, (), account.account, account.region)
+    ecr = EcrRegistry(
+        "registry",
+        provisioned if builds else taken_only,
+        provider=account_provider(
+            "aws",
+            account=account.account,
+            region=account.region,
+            profile=account.profile,
+            endpoint=account.endpoint,
+            tags=tags,
+        ),
+    )
+    push = pull = RegistryLogin(registry.push_host, ecr.username, ecr.password)
+    redis_image = cached_reference(registry.pull_host, rules.cache, redis_image)
+else:
+    push, pull = (
+        RegistryLogin(registry.push_host, login.username, pulumi.Output.secret(login.password)) if login else None
+        for login in (settings.registry.push, settings.registry.pull)
+    )
+
+# --- The four images: built here, or taken from where others have put them. ---
+built = {}
+if builds:
+    import pulumi_docker as docker
+
+    from components.service_image import ServiceImage, ServiceImageArgs
+
+    engine = docker.Provider("docker")
+    built = {
+        service: ServiceImage(
+            service,
+            ServiceImageArgs(
+                context=f"./services/{service}",
+                repository=registry.push_repository(service),
+                pull_repository=registry.pull_repository(service),
+                platform=settings.images.platform,
+                login=push,
+                build_args={"PYTHON_IMAGE": settings.images.python_image},
+                build_on_preview=settings.images.on_preview,
+                rebuild=settings.images.rebuild,
+                cache=settings.images.cache,
+            ),
+            provider=engine,
+            depends_on=[ecr.repositories[service]] if ecr else (),
+        )
+        for service in BUILT_SERVICES
+    }
+    images = {service: image.reference for service, image in built.items()}
+else:
+    taken = (
+        images_of_stack(settings.images.stack, BUILT_SERVICES) if settings.images.stack else settings.images.references
+    )
+    images = {service: checked(taken[service], registry, pull) for service in BUILT_SERVICES}
+    # If a digest is gone, not even redis changes.
+    redis_image = pulumi.Output.all(redis_image, *images.values()).apply(lambda values: values[0])
 
 # --- The application. ---
-pull_secret = (
-    PullSecret("pull", namespace=namespace.metadata.name, login=login, provider=cluster)
-    if settings.registry.pull_credentials == "static"
-    else None
-)
+pull_secret = None
+refresh = settings.registry.refresh
+if pull and settings.registry.pull_credentials == "static":
+    pull_secret = PullSecret(
+        "pull", namespace=namespace.metadata.name, login=pull.at(registry.pull_server), provider=cluster
+    )
+elif pull and refresh and settings.registry.aws:
+    from components.pull_secret_refresh import RefreshedPullSecret, RefreshedPullSecretArgs
+
+    pull_secret = RefreshedPullSecret(
+        "pull",
+        RefreshedPullSecretArgs(
+            namespace=namespace.metadata.name,
+            login=pull.at(registry.pull_server),
+            region=settings.registry.aws.region,
+            image=mirrored(settings.images.python_image, settings.registry.mirrors),
+            role_arn=refresh.role,
+            access_key_id=refresh.access_key_id,
+            secret_access_key=pulumi.Output.secret(refresh.secret_access_key) if refresh.secret_access_key else None,
+            endpoint=refresh.endpoint,
+            schedule=refresh.schedule,
+        ),
+        provider=cluster,
+    )
 application = DockerCoins(
     "dockercoins",
     DockerCoinsArgs(
         namespace=namespace.metadata.name,
-        images={service: image.reference for service, image in images.items()},
-        redis_image=settings.application.redis_image,
+        images=images,
+        redis_image=redis_image,
         profile=settings.application.profile,
         replicas=settings.application.replicas,
         webui_service_type=settings.application.webui_service_type,
@@ -112,15 +181,16 @@ application = DockerCoins(
     ),
     provider=cluster,
 )
-registry.clean_up(
-    {service: image.tag for service, image in images.items()},
-    after=[application.services[service].deployment for service in BUILT_SERVICES],
-)
+if ecr and builds:
+    ecr.clean_up(
+        {service: image.tag for service, image in built.items()},
+        after=[application.services[service].deployment for service in BUILT_SERVICES],
+    )
 
 pulumi.export("webui_url", application.webui_url)
 if application.port_forward:
     pulumi.export("webui_port_forward", application.port_forward)
-pulumi.export("images", {service: image.reference for service, image in images.items()})
-pulumi.export("registry", settings.registry.host)
+pulumi.export("images", images)
+pulumi.export("registry", registry.push_host)
 pulumi.export("namespace", namespace.metadata.name)
 pulumi.export("cluster", {"context": settings.cluster.context, "server": settings.cluster.server})

@@ -8,62 +8,48 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
 
-from pulumi.runtime import config
-
+from components.content_tag import TAG_LENGTH
 from components.dockercoins import BUILT_SERVICES, Profile
-from components.ecr import ecr_host
+from components.ecr import Scanning, ecr_host
+from components.ecr_cache import CREDENTIAL_RULE, UPSTREAM_RULE, cache_problems
 from components.ecr_lifecycle import KEEP_LIMIT
+from components.ecr_policies import PRINCIPAL_RULE, access_problem, principal_problem
+from components.ecr_replication import DESTINATION_RULE, destination_problem, destinations_problem
 from components.image_reference import ReferenceFormatError, parse
 from components.kubeconfig import ClusterAccess, KubeconfigError, cluster_access, kubeconfig_files
+from components.mirrors import mirror_problem
+from components.registries import KNOWN_REGISTRIES, KnownRegistry, Registry, repository_problem, resolve
+from configuration import Configuration, Mistake, Reader, SettingsError
 
 SCALED_SERVICES: Final = BUILT_SERVICES
 """The services whose number of pods is a setting; redis holds the coins in memory, so there is one of it."""
 
 _NAMESPACE_LIMIT: Final = 63
-_REPOSITORY_LIMIT: Final = 256
 _NODE_PORTS: Final = range(30000, 32768)
 _REPLICAS: Final = range(10_001)
 _SECONDS: Final = range(10, 3601)
+_ONLY_ECR: Final = "only Amazon ECR has it, and registry.kind is another"
+_DAYS: Final = range(1, 3651)
 _CURRENT_CONTEXT: Final = "$(kubectl config current-context)"
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
-_REPOSITORY = re.compile(r"([a-z0-9]+([._-][a-z0-9]+)*/)*[a-z0-9]+([._-][a-z0-9]+)*")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?")
 _ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(:[0-9]{1,5})?/?")
 _KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key|alias)/[A-Za-z0-9/_-]+")
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+")
+_ACCESS_KEY = re.compile(r"[A-Z0-9]{16,128}")
 _PLATFORM = re.compile(r"linux/(amd64|arm64)")
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """One thing in a stack's configuration that cannot be used."""
-
-    key: str
-    received: str
-    accepted: str
-    remedy: str
-
-    def __str__(self) -> str:
-        """The mistake in four lines."""
-        return "\n    ".join(
-            (f"  {self.key}", f"received: {self.received}", f"accepted: {self.accepted}", f"to set it: {self.remedy}")
-        )
-
-
-class SettingsError(Exception):
-    """The configuration of a stack cannot be used; the message tells every mistake in it."""
-
-    def __init__(self, stack: str, mistakes: list[Mistake]) -> None:
-        count = "1 setting" if len(mistakes) == 1 else f"{len(mistakes)} settings"
-        listing = "\n".join(map(str, mistakes))
-        super().__init__(f"{count} of the stack {stack!r} cannot be used; nothing was changed.\n{listing}")
-        self.mistakes = tuple(mistakes)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_STACK = re.compile(r"([A-Za-z0-9_.-]+/){0,2}[A-Za-z0-9_.-]+")
+_REBUILD = re.compile(r"[A-Za-z0-9_.:+-]{1,64}")
+_EVERY_FOUR_HOURS: Final = "0 */4 * * *"
+_PINNED: Final = "an image reference with a digest, or with a tag other than latest"
 
 
 @dataclass(frozen=True)
@@ -77,24 +63,74 @@ class AwsSettings:
 
 
 @dataclass(frozen=True)
-class RegistrySettings:
-    """The repositories, and how nodes are let in to pull from them."""
+class EcrSettings:
+    """What the repositories in Amazon ECR are like."""
 
-    host: str
     prefix: str
     keep: int
+    untagged_days: int
     kms_key: str | None
     force_delete: bool
-    pull_credentials: str
+    import_existing: bool
+    may_pull: tuple[str, ...]
+    may_push: tuple[str, ...]
+    replicate_to: tuple[str, ...]
+    cache: Mapping[str, str | None]
+    scanning: Scanning
 
 
 @dataclass(frozen=True)
-class BuildSettings:
-    """How images are built."""
+class Login:
+    """A user of a registry, and its password."""
 
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RefreshSettings:
+    """How the cluster renews the pull secret of ECR by itself: as which AWS identity, and how often."""
+
+    role: str | None
+    access_key_id: str | None
+    secret_access_key: str | None = field(repr=False)
+    endpoint: str | None
+    schedule: str
+
+
+@dataclass(frozen=True)
+class RegistrySettings:
+    """Where images go, how they are pushed, and how nodes are let in to pull them.
+
+    ``ecr`` is what the repositories of Amazon ECR are like, ``None`` with any other registry. ``push`` is ``None``
+    where the login of this machine's docker is to be used, ``pull`` where pulls need none that this program has.
+    """
+
+    registry: Registry
+    aws: AwsSettings | None
+    ecr: EcrSettings | None
+    push: Login | None
+    pull: Login | None
+    pull_credentials: str
+    refresh: RefreshSettings | None
+    mirrors: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """Where images come from, and how they are built.
+
+    ``references`` has an image of each service if they are prebuilt; ``stack`` names the stack whose images are taken.
+    """
+
+    source: str
+    references: Mapping[str, str]
+    stack: str | None
     platform: str
     python_image: str
     on_preview: bool
+    rebuild: str | None
+    cache: bool
 
 
 @dataclass(frozen=True)
@@ -116,72 +152,13 @@ class Settings:
 
     namespace: str
     cluster: ClusterAccess
-    aws: AwsSettings
     registry: RegistrySettings
-    build: BuildSettings
+    images: ImageSettings
     application: ApplicationSettings
 
 
-def configured_values() -> dict[str, str]:
-    """All configuration of the running stack, full key to text, as the engine handed it over."""
-    return {**config.get_config_env(), **config.CONFIG.get()}
-
-
-class _Reader:
-    """Reads single keys, and collects the mistakes instead of stopping at the first."""
-
-    def __init__(self, project: str, values: Mapping[str, str]) -> None:
-        self.project = project
-        self.values = values
-        self.mistakes: list[Mistake] = []
-        self.known: set[str] = set()
-
-    def text(self, key: str, accepted: str, accepts: Callable[[str], bool], example: str) -> str:
-        self.known.add(key)
-        value = self.values.get(f"{self.project}:{key}", "")
-        if not accepts(value):
-            self.refuse(key, value, accepted, example)
-        return value
-
-    def optional(self, key: str, accepted: str, accepts: Callable[[str], bool], example: str) -> str | None:
-        return self.text(key, f"{accepted}, or nothing", lambda value: not value or accepts(value), example) or None
-
-    def choice(self, key: str, choices: tuple[str, ...]) -> str:
-        return self.text(key, " or ".join(choices), choices.__contains__, choices[0])
-
-    def switch(self, key: str) -> bool:
-        return self.text(key, "true or false", ("true", "false").__contains__, "true") == "true"
-
-    def number(self, key: str, within: range, example: int) -> int:
-        accepted = f"a whole number from {within.start} to {within.stop - 1}"
-        value = self.text(key, accepted, lambda text: _whole(text) in within, str(example))
-        return _whole(value) or 0
-
-    def optional_number(self, key: str, within: range) -> int | None:
-        accepted = f"a whole number from {within.start} to {within.stop - 1}"
-        value = self.optional(key, accepted, lambda text: _whole(text) in within, str(within.start))
-        return _whole(value) if value else None
-
-    def image(self, key: str, example: str) -> str:
-        accepted = "an image reference with a digest, or with a tag other than latest"
-        return self.text(key, accepted, _is_pinned, example)
-
-    def refuse(self, key: str, received: str, accepted: str, example: str) -> None:
-        shown = repr(received) if received else "nothing"
-        remedy = f"pulumi config set {self.project}:{key} {example}"
-        self.mistakes.append(Mistake(f"{self.project}:{key}", shown, accepted, remedy))
-
-    def refuse_unknown(self) -> None:
-        for full in sorted(self.values):
-            project, _, key = full.partition(":")
-            if project == self.project and key not in self.known:
-                accepted = f"one of {', '.join(sorted(self.known))}"
-                remedy = f"pulumi config rm {full}"
-                self.mistakes.append(Mistake(full, "a setting that this program does not have", accepted, remedy))
-
-
 def read_settings(
-    values: Mapping[str, str],
+    configuration: Configuration,
     *,
     project: str,
     stack: str,
@@ -189,48 +166,47 @@ def read_settings(
     environment: Mapping[str, str],
     home: Path,
 ) -> Settings:
-    """Read the settings out of ``values`` (full key, such as ``dockercoins:namespace``, to text).
+    """Read the settings of a stack out of its configuration.
 
-    The engine has put the defaults of ``Pulumi.yaml`` into ``values`` already, so none stands here again.
-    ``root`` is the folder with ``services/``; ``environment`` and ``home`` tell where kubeconfigs are.
+    The engine has put the defaults of ``Pulumi.yaml`` into the configuration already, so none of a top-level key stands
+    here again. ``root`` is the folder with ``services/``; ``environment`` and ``home`` tell where kubeconfigs are.
 
     Raises:
         SettingsError: with every mistake there is.
     """
-    reader = _Reader(project, values)
+    reader = Reader(project, configuration)
     namespace = reader.optional(
         "namespace",
         f"a name of at most {_NAMESPACE_LIMIT} lowercase letters, digits and inner '-'",
         _is_label,
         f"{project}-{stack.lower()}",
     )
-    aws = _aws(reader)
-    registry = _registry(reader, aws)
+    registry = _registry(reader)
     settings = Settings(
         namespace=namespace or f"{project}-{stack.lower()}",
         cluster=_cluster(reader, root, environment, home),
-        aws=aws,
         registry=registry,
-        build=BuildSettings(
-            platform=reader.text("platform", "linux/amd64 or linux/arm64", _matches(_PLATFORM), "linux/amd64"),
-            python_image=reader.image("pythonImage", "python:3.13-slim-trixie"),
-            on_preview=reader.switch("buildOnPreview"),
-        ),
+        images=_images(reader, registry.registry),
         application=_application(reader),
     )
     reader.refuse_unknown()
+    if settings.images.source == "build":
+        _require_dockerfiles(reader, root)
+    if reader.mistakes:
+        raise SettingsError(stack, reader.mistakes)
+    return settings
+
+
+def _require_dockerfiles(reader: Reader, root: Path) -> None:
     for service in BUILT_SERVICES:
         dockerfile = Path("services") / service / "Dockerfile"
         if not (root / dockerfile).is_file():
             reader.mistakes.append(
                 Mistake(dockerfile.as_posix(), "no such file", "the Dockerfile that builds the service", "add the file")
             )
-    if reader.mistakes:
-        raise SettingsError(stack, reader.mistakes)
-    return settings
 
 
-def _cluster(reader: _Reader, root: Path, environment: Mapping[str, str], home: Path) -> ClusterAccess:
+def _cluster(reader: Reader, root: Path, environment: Mapping[str, str], home: Path) -> ClusterAccess:
     path = reader.text("kubeconfig", "a path", lambda _: True, "~/.kube/config")
     context = reader.text("kubeContext", "a context of the kubeconfig", lambda _: True, _CURRENT_CONTEXT)
     if path and not path.startswith("~"):
@@ -247,42 +223,267 @@ def _cluster(reader: _Reader, root: Path, environment: Mapping[str, str], home: 
         return ClusterAccess(context, "", "")
 
 
-def _aws(reader: _Reader) -> AwsSettings:
-    return AwsSettings(
-        account=reader.text("awsAccount", "an account's 12 digits", _matches(_ACCOUNT), "123456789012"),
-        region=reader.text("awsRegion", "a region such as eu-west-1", _matches(_REGION), "eu-west-1"),
+def _registry(reader: Reader) -> RegistrySettings:
+    names = reader.section("registry", '\'{"kind": "ecr"}\'')
+    for name in sorted(names & {"password", "token", "pullPassword"}):
+        _refuse_nested_password(reader, name)
+    kind = reader.choice("registry.kind", KNOWN_REGISTRIES, "ecr")
+    known = KNOWN_REGISTRIES.get(kind)
+    provisioned = known is not None and known.provisions
+    aws = _aws(reader, required=provisioned)
+    if known is None:
+        # What else the mapping may hold depends on the kind.
+        for name in names:
+            reader.text(f"registry.{name}", "", lambda _: True, "")
+        known = KNOWN_REGISTRIES["generic"]
+        registry = Registry(kind, "", "", "{image}")
+    else:
+        registry = _named_registry(reader, known, aws)
+    push, pull = _logins(reader, known)
+    given = (known.provisions or pull is not None) and "static"
+    pull_credentials = reader.choice(
+        "pullCredentials",
+        ("node", "static", "refresh") if known.provisions else ("node", "static"),
+        "node" if known.provisions or not given else "static",
+    )
+    if pull_credentials == "static" and not given:
+        reader.note(
+            "registryPassword",
+            "nothing",
+            "the password or token of registry.username, since pullCredentials is static",
+            f"pulumi config set --secret {reader.project}:registryPassword",
+        )
+    return RegistrySettings(
+        registry=registry,
+        aws=aws,
+        ecr=_ecr(reader, registry, aws),
+        push=push,
+        pull=pull,
+        pull_credentials=pull_credentials,
+        refresh=_refresh(reader, wanted=pull_credentials == "refresh"),
+        mirrors=_mirrors(reader),
+    )
+
+
+def _refuse_nested_password(reader: Reader, name: str) -> None:
+    key = "registryPullPassword" if name == "pullPassword" else "registryPassword"
+    reader.text(f"registry.{name}", "", lambda _: True, "")
+    reader.note(
+        f"registry.{name}",
+        "a value that is not shown here",
+        f"nothing here: passwords have a key of their own, {key}, which must be a secret",
+        f"pulumi config rm --path {reader.project}:registry.{name}"
+        f" && pulumi config set --secret {reader.project}:{key}",
+    )
+
+
+def _named_registry(reader: Reader, known: KnownRegistry, aws: AwsSettings | None) -> Registry:
+    said: dict[str, str] = {}
+    sound = True
+    for part in known.parts:
+        default = part.default
+        if known.provisions and part.name == "host" and aws is not None:
+            default = ecr_host(aws.account, aws.region)
+            sound = bool(aws.account and aws.region)
+        key = f"registry.{part.name}"
+        if default is None:
+            said[part.name] = reader.text(key, part.rule, part.accepts, part.example)
+            sound = sound and part.accepts(said[part.name])
+        else:
+            value = reader.optional(key, part.rule, part.accepts, part.example)
+            said[part.name] = value or default
+            sound = sound and (value is None or part.accepts(value))
+    pull_host = reader.optional("registry.pullHost", "a host with an optional port", _matches(_HOST), "localhost:5001")
+    if known.pull_host_required and pull_host is None:
+        reader.refuse(
+            "registry.pullHost",
+            "",
+            f"the host that nodes pull from: with {known.title} it is another",
+            "localhost:8081",
+        )
+    if not sound:
+        return Registry(known.kind, "", "", "{image}")
+    registry = resolve(known, said, pull_host)
+    for service in BUILT_SERVICES:
+        problem = repository_problem(f"{registry.push_repository(service)}:{'0' * TAG_LENGTH}")
+        if problem:
+            reader.note("registry", registry.push_repository(service), f"a repository's name; {problem}", "see above")
+            break
+    return registry
+
+
+def _logins(reader: Reader, known: KnownRegistry) -> tuple[Login | None, Login | None]:
+    password = reader.secret("registryPassword")
+    pull_password = reader.secret("registryPullPassword")
+    if known.provisions:
+        return None, None
+    users = known.usernames
+    accepted = f"one of {', '.join(users)}" if users else "a user's name"
+    example = users[0] if users else "'<user>'"
+    username = reader.optional("registry.username", accepted, lambda value: not users or value in users, example)
+    pull_username = reader.optional(
+        "registry.pullUsername", accepted, lambda value: not users or value in users, example
+    )
+    push = _login(reader, "registry.username", username, "registryPassword", password)
+    pull = _login(reader, "registry.pullUsername", pull_username, "registryPullPassword", pull_password)
+    return push, pull or push
+
+
+def _login(
+    reader: Reader, user_key: str, username: str | None, password_key: str, password: str | None
+) -> Login | None:
+    if username and not password:
+        reader.note(
+            password_key,
+            "nothing",
+            f"the password or token of {user_key}",
+            f"pulumi config set --secret {reader.project}:{password_key}",
+        )
+    if password and not username:
+        reader.refuse(user_key, "", f"the user that {password_key} is of", "'<user>'")
+    return Login(username, password) if username and password else None
+
+
+def _aws(reader: Reader, *, required: bool) -> AwsSettings | None:
+    def read(key: str, accepted: str, accepts: Callable[[str], bool], example: str) -> str:
+        return reader.text(key, accepted, lambda value: accepts(value) or not (value or required), example)
+
+    aws = AwsSettings(
+        account=read("awsAccount", "an account's 12 digits", _matches(_ACCOUNT), "123456789012"),
+        region=read("awsRegion", "a region such as eu-west-1", _matches(_REGION), "eu-west-1"),
         profile=reader.optional("awsProfile", "a profile of the AWS configuration", lambda _: True, "default"),
         endpoint=reader.optional(
             "awsEndpoint", "the http:// or https:// address of an API", _matches(_ENDPOINT), "http://localhost:5002"
         ),
     )
+    return aws if required else None
 
 
-def _registry(reader: _Reader, aws: AwsSettings) -> RegistrySettings:
-    longest = max(map(len, BUILT_SERVICES)) + 1
-    host = reader.optional("registryHost", "a host with an optional port", _matches(_HOST), "localhost:5001")
-    return RegistrySettings(
-        host=host or ecr_host(aws.account, aws.region),
-        prefix=reader.text(
-            "repositoryPrefix",
-            f"at most {_REPOSITORY_LIMIT - longest} characters: lowercase letters and digits, with single '.', '_', '-'"
-            " or '/' between them",
-            lambda value: _matches(_REPOSITORY)(value) and len(value) + longest <= _REPOSITORY_LIMIT,
-            "dockercoins",
-        ),
+def _ecr(reader: Reader, registry: Registry, aws: AwsSettings | None) -> EcrSettings | None:
+    account, region = (aws.account, aws.region) if aws else ("", "")
+    only_ecr = None if aws else _ONLY_ECR
+    ecr = EcrSettings(
+        prefix=registry.path.removesuffix("{image}").rstrip("/"),
         keep=reader.number("keepImages", range(1, KEEP_LIMIT + 1), 30),
+        untagged_days=reader.number("untaggedDays", _DAYS, 7),
         kms_key=reader.optional(
             "kmsKey", "the ARN of a KMS key", _matches(_KMS_KEY), "arn:aws:kms:eu-west-1:123456789012:key/<id>"
         ),
         force_delete=reader.switch("forceDelete"),
-        pull_credentials=reader.choice("pullCredentials", ("node", "static")),
+        import_existing=reader.switch("importRepositories"),
+        may_pull=_principals(reader, "mayPull", only_ecr, region),
+        may_push=_principals(reader, "mayPush", only_ecr, region),
+        replicate_to=reader.texts(
+            "replicateTo",
+            DESTINATION_RULE,
+            lambda text: only_ecr or destination_problem(text, account, region),
+            "eu-central-1",
+        ),
+        cache=_cache(reader, registry, aws),
+        scanning=cast("Scanning", reader.choice("imageScanning", ("off", "basic", "enhanced"))),
+    )
+    if aws and not reader.mistakes:
+        for key, received, problem in (
+            ("mayPush", ecr.may_push, access_problem(ecr.may_pull, ecr.may_push, region)),
+            ("replicateTo", ecr.replicate_to, destinations_problem(ecr.replicate_to, account)),
+        ):
+            if problem:
+                reader.refuse(key, ", ".join(received), f"fewer, or others; {problem}", "'[…]'", path=False)
+    return ecr if aws else None
+
+
+def _principals(reader: Reader, key: str, only_ecr: str | None, region: str) -> tuple[str, ...]:
+    return reader.texts(
+        key, PRINCIPAL_RULE, lambda text: only_ecr or principal_problem(text, region), "'\"123456789012\"'"
     )
 
 
-def _application(reader: _Reader) -> ApplicationSettings:
+def _cache(reader: Reader, registry: Registry, aws: AwsSettings | None) -> dict[str, str | None]:
+    accepted = f"{UPSTREAM_RULE}; and {CREDENTIAL_RULE}"
+    cache = {
+        upstream: secret or None
+        for upstream, secret in reader.mapping("pullThroughCache", accepted, '\'{"ecr-public": ""}\'').items()
+    }
+    prefix = registry.path.removesuffix("{image}").rstrip("/")
+    problems = cache_problems(cache, account=aws.account, region=aws.region, repository_prefix=prefix) if aws else {}
+    for upstream, secret in cache.items():
+        problem = problems.get(upstream) if aws else _ONLY_ECR
+        if problem:
+            reader.refuse(f"pullThroughCache.{upstream}", secret or "", f"{accepted}; {problem}", "<arn>")
+    return cache
+
+
+def _mirrors(reader: Reader) -> dict[str, str]:
+    accepted = "the host of an upstream registry, and the host (and path) to take its images from"
+    mirrors = reader.mapping("mirrors", accepted, '\'{"docker.io": "harbor.mycompany.io/hub"}\'')
+    for host, mirror in mirrors.items():
+        problem = mirror_problem(host, mirror)
+        if problem:
+            reader.refuse(f'mirrors["{host}"]', mirror, f"{accepted}; {problem}", "harbor.mycompany.io/hub")
+    return mirrors
+
+
+def _refresh(reader: Reader, *, wanted: bool) -> RefreshSettings | None:
+    reader.section("refresh", '\'{"role": "<arn>"}\'')
+    role = reader.optional(
+        "refresh.role",
+        "the ARN of an IAM role that the cluster's service accounts may assume",
+        _matches(_ROLE),
+        "arn:aws:iam::123456789012:role/<name>",
+    )
+    access_key_id = reader.optional("refresh.accessKeyId", "the id of an access key", _matches(_ACCESS_KEY), "AKIA…")
+    secret_access_key = reader.secret("refreshSecretAccessKey")
+    endpoint = reader.optional(
+        "refresh.endpoint",
+        "the http:// or https:// address, as pods see it, of an ECR API",
+        _matches(_ENDPOINT),
+        "http://ecr:5000",
+    )
+    schedule = reader.optional("refresh.schedule", "a schedule in cron's five fields", _is_schedule, "'0 */4 * * *'")
+    if wanted and not role and access_key_id and not secret_access_key:
+        reader.note(
+            "refreshSecretAccessKey",
+            "nothing",
+            "the secret access key of refresh.accessKeyId",
+            f"pulumi config set --secret {reader.project}:refreshSecretAccessKey",
+        )
+    if not wanted:
+        return None
+    return RefreshSettings(role, access_key_id, secret_access_key, endpoint, schedule or _EVERY_FOUR_HOURS)
+
+
+def _images(reader: Reader, registry: Registry) -> ImageSettings:
+    reader.section("images", '\'{"source": "build"}\'')
+    source = reader.choice("images.source", ("build", "prebuilt", "stack"), "build")
+    reader.section("images.digests", '\'{"hasher": "sha256:…"}\'')
+    references: dict[str, str] = {}
+    for service in BUILT_SERVICES:
+        key = f"images.digests.{service}"
+        accepted = "sha256:<64 digits> in this registry, or <repository>@sha256:<64 digits>"
+        read = reader.text if source == "prebuilt" else reader.optional
+        digest = read(key, accepted, _is_deployable, "sha256:<64 digits>") or ""
+        references[service] = f"{registry.pull_repository(service)}@{digest}" if _DIGEST.fullmatch(digest) else digest
+    stack = reader.optional(
+        "images.stack", "the name of a stack, such as organization/project/dev", _matches(_STACK), "dev"
+    )
+    if source == "stack" and not stack:
+        reader.refuse("images.stack", "", "the stack whose images are taken", "dev")
+    return ImageSettings(
+        source=source,
+        references=references if source == "prebuilt" else {},
+        stack=stack if source == "stack" else None,
+        platform=reader.text("platform", "linux/amd64 or linux/arm64", _matches(_PLATFORM), "linux/amd64"),
+        python_image=reader.text("pythonImage", _PINNED, _is_pinned, "python:3.13-slim-trixie"),
+        on_preview=reader.switch("buildOnPreview"),
+        rebuild=reader.optional("rebuild", "at most 64 letters, digits and ._:+-", _matches(_REBUILD), '"$(date +%s)"'),
+        cache=reader.switch("buildCache"),
+    )
+
+
+def _application(reader: Reader) -> ApplicationSettings:
     return ApplicationSettings(
         profile=cast("Profile", reader.choice("profile", ("teaching", "full"))),
-        redis_image=reader.image("redisImage", "redis:8-trixie"),
+        redis_image=reader.text("redisImage", _PINNED, _is_pinned, "redis:8-trixie"),
         replicas={service: reader.number(f"{service}Replicas", _REPLICAS, 1) for service in SCALED_SERVICES},
         webui_service_type=reader.choice("webuiServiceType", ("ClusterIP", "NodePort", "LoadBalancer")),
         webui_node_port=reader.optional_number("webuiNodePort", _NODE_PORTS),
@@ -306,9 +507,20 @@ def _is_pinned(value: str) -> bool:
         reference = parse(value)
     except ReferenceFormatError:
         return False
-    return reference.digest is not None or reference.tag not in (None, "latest")
+    # A text without a host has a first component that only looks like one, so nobody could pull it.
+    return bool(reference.host) and (reference.digest is not None or reference.tag not in (None, "latest"))
 
 
-def _whole(text: str) -> int | None:
-    # int() also takes "1_0", " 1" and digits of other scripts.
-    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else None
+def _is_deployable(value: str) -> bool:
+    if _DIGEST.fullmatch(value):
+        return True
+    try:
+        reference = parse(value)
+    except ReferenceFormatError:
+        return False
+    return bool(reference.host) and reference.digest is not None
+
+
+def _is_schedule(value: str) -> bool:
+    fields = value.split()
+    return len(fields) == 5 and all(re.fullmatch(r"[0-9*/,-]+", entry) for entry in fields)  # noqa: PLR2004 - cron's

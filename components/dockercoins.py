@@ -59,7 +59,7 @@ class DockerCoinsArgs:
 
     namespace: pulumi.Input[str]
     images: Mapping[str, pulumi.Input[str]]
-    redis_image: str
+    redis_image: pulumi.Input[str]
     profile: Profile
     replicas: Mapping[str, int] = field(default_factory=dict[str, int])
     webui_service_type: str = "ClusterIP"
@@ -121,6 +121,8 @@ def _redis(args: DockerCoinsArgs, part_of: str) -> MicroserviceArgs:
         user=_REDIS_USER,
         memory="256Mi",
         writable=("/data",),
+        # Redis may come through a cache in the same registry.
+        pull_secret=args.pull_secret,
         drain_seconds=1,
         rollout_seconds=args.rollout_seconds,
         part_of=part_of,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import pulumi
+
+CACHE_TAG: Final = "cache"
+"""The tag that a build cache is kept under: the one tag of a repository that moves."""
 
 
 @dataclass(frozen=True)
@@ -14,3 +18,7 @@ class RegistryLogin:
     server: str
     username: pulumi.Input[str]
     password: pulumi.Input[str]
+
+    def at(self, server: str) -> RegistryLogin:
+        """The same user at another server, such as the host that nodes pull from."""
+        return replace(self, server=server)

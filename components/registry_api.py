@@ -88,6 +88,8 @@ def manifest_problem(reference: str, username: str | None, password: str | None)
     parsed = parse(reference)
     if not parsed.digest:
         raise ValueError(f"{reference!r} has no digest; expected <repository>@sha256:<64 hexadecimal digits>")
+    if not parsed.host:
+        raise ValueError(f"{reference!r} names no registry: a host has no '_'")
     api = RegistryApi(parsed.host, username or "", password or "")
     return api.find(parsed.path, parsed.digest).problem or None
 

@@ -50,7 +50,7 @@ def ensure(docker: Docker, step: Step, paths: Paths, settings: Settings, image: 
         contents=(config, passwords),
     )
     changed = containers.ensure(
-        docker, step, wanted, lambda: ports.require(settings.registry_port, "registryHost", "the registry")
+        docker, step, wanted, lambda: ports.require(settings.registry_port, "registry.host", "the registry")
     )
     check(settings, _ANSWERS_WITHIN)
     step.finish(f"{settings.registry_host} {'started' if changed else 'running'}")

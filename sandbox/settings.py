@@ -98,7 +98,7 @@ class _Reader:
 
     def settings(self) -> Settings:
         cluster = self._matched("kubeContext", r"kind-([a-z0-9][a-z0-9.-]*)", "`kind-` and a cluster name")
-        registry = self._matched("registryHost", r"localhost:(\d+)", "`localhost:<port>`")
+        registry = self._matched("registry.host", r"localhost:(\d+)", "`localhost:<port>`")
         endpoint = self._text("awsEndpoint")
         try:
             address = urlsplit(endpoint)
@@ -109,7 +109,7 @@ class _Reader:
             self._refuse("awsEndpoint", endpoint, "`http://localhost:<port>`")
         settings = Settings(
             cluster=cluster,
-            registry_port=self._port("registryHost", registry, 65535),
+            registry_port=self._port("registry.host", registry, 65535),
             ecr_port=ecr_port or 0,
             page_port=self._port("webuiNodePort", self._matched("webuiNodePort", r"(\d+)", "a node port"), 32767),
             account=self._matched("awsAccount", r"(\d{12})", "12 digits"),
@@ -122,7 +122,10 @@ class _Reader:
         return settings
 
     def _text(self, key: str) -> str:
-        value = self._values.get(f"dockercoins:{key}", "")
+        name, dot, entry = key.partition(".")
+        value = self._values.get(f"dockercoins:{name}", "")
+        if dot:
+            value = cast("dict[str, object]", value).get(entry, "") if isinstance(value, dict) else ""
         return str(value)
 
     def _matched(self, key: str, pattern: str, accepted: str) -> str:
@@ -142,5 +145,5 @@ class _Reader:
     def _refuse(self, key: str, value: str, accepted: str) -> None:
         self._mistakes.append(
             f"{self._file}: dockercoins:{key} is {value!r}; the sandbox needs {accepted}. "
-            f"Set it with: pulumi config set --stack {STACK} {key} <value>"
+            f"Set it with: pulumi config set --stack {STACK} {'--path ' if '.' in key else ''}{key} <value>"
         )

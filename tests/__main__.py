@@ -69,7 +69,7 @@ def _python() -> Path:
 
 def _stages(python: Path) -> tuple[Stage, ...]:
     dockerfiles = _tracked("*Dockerfile")
-    scripts = (".ci/run", *_tracked("*.sh"))
+    scripts = (".ci/run", "pipelines/post-receive", *_tracked("*.sh"))
     return (
         Stage(
             "lint",

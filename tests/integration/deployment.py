@@ -15,13 +15,16 @@ from typing import Any, cast
 
 import pytest
 import urllib3
+import yaml
 
+from sandbox import settings as sandbox_settings
 from tests.plugins.engine_support import PASSPHRASE, Outcome, Project
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("hasher", "rng", "webui", "worker")
 _PROGRAM = (
     "__main__.py",
+    "configuration.py",
     "settings.py",
     "components",
     "services",
@@ -29,6 +32,7 @@ _PROGRAM = (
     "Pulumi.dev.yaml",
     "requirements.txt",
 )
+SANDBOX_REGISTRY = sandbox_settings.read(ROOT / "Pulumi.dev.yaml").registry_host
 _NEEDED = ("PULUMI_HOME", "KUBECONFIG", "AWS_ACCESS_KEY_ID")
 
 
@@ -44,6 +48,16 @@ class Deployment:
     def folder(self) -> Path:
         """The copy of the checkout."""
         return self.project.directory
+
+    def configure(self, **settings: Any) -> None:
+        """Write settings to the stack file; ``None`` removes one. A secret needs ``Project.set_config``."""
+        file = self.folder / "Pulumi.test.yaml"
+        document = yaml.safe_load(file.read_text())
+        for key, value in settings.items():
+            document["config"].pop(f"dockercoins:{key}", None)
+            if value is not None:
+                document["config"][f"dockercoins:{key}"] = value
+        file.write_text(yaml.safe_dump(document))
 
     def kubectl(self, *arguments: str) -> str:
         """What kubectl prints, in the stack's namespace."""
@@ -86,7 +100,7 @@ class Deployment:
         return (last["hashes"] - first["hashes"]) / (last["now"] - first["now"])
 
 
-def create(folder: Path, **settings: str) -> Deployment:
+def create(folder: Path, **settings: Any) -> Deployment:
     """Copy the program into ``folder`` and make its stack; the settings are those of the sandbox, and ``settings``."""
     missing = [name for name in _NEEDED if name not in os.environ]
     if missing:
@@ -116,10 +130,14 @@ def create(folder: Path, **settings: str) -> Deployment:
     project = Project(root, environment)
     project.run("stack", "init", "test").stdout_or_fail()
     name = f"it-{secrets.token_hex(4)}"
-    own = {"namespace": name, "repositoryPrefix": name, "webuiNodePort": "", "webuiNodeAddress": _node_address()}
+    own = {
+        "namespace": name,
+        "registry": {"kind": "ecr", "host": SANDBOX_REGISTRY, "prefix": name},
+        "webuiNodePort": "",
+        "webuiNodeAddress": _node_address(),
+    }
     deployment = Deployment(project, name, {})
-    for key, value in {**own, **settings}.items():
-        project.set_config(key, value)
+    deployment.configure(**{**own, **settings})
     return deployment
 
 

@@ -61,7 +61,7 @@ def test_a_taken_port_is_told_before_anything_runs_on_it(place: Place) -> None:
     assert outcome.code == 1
     assert f"port {place.settings.registry_port}, meant for the registry, is taken by" in outcome.output
     assert f"(process {os.getpid()})" in outcome.output
-    assert "dockercoins:registryHost in Pulumi.dev.yaml" in outcome.output
+    assert "dockercoins:registry.host in Pulumi.dev.yaml" in outcome.output
     assert "Traceback" not in outcome.output
 
 

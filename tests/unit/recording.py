@@ -6,16 +6,27 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import grpc
 import pulumi
 from pulumi.runtime import config, mocks, rpc, settings, stack
 
 Record = dict[str, Any]
 
 DIGEST = "sha256:" + "ab" * 32
+
+
+class _Failed(grpc.RpcError):
+    """How the engine tells that a provider's function failed."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return str(self)
 
 
 @dataclass
@@ -27,6 +38,8 @@ class Recorder(mocks.Mocks):
     outputs: Record = field(default_factory=dict[str, Any])
     requests: dict[tuple[str, str], Any] = field(default_factory=dict[tuple[str, str], Any])
     local_image_id: bool = False
+    account: str = "111122223333"
+    stacks: dict[str, Record] = field(default_factory=dict[str, Any])
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, Record]:
         self.resources.append(args)
@@ -36,12 +49,19 @@ class Recorder(mocks.Mocks):
                 state["repoDigest"] = DIGEST
             elif not pulumi.runtime.is_dry_run():
                 state["repoDigest"] = f"{state['imageName'].rpartition(':')[0]}@{DIGEST}"
+        if args.typ == "pulumi:pulumi:StackReference":
+            state["outputs"] = self.stacks[state["name"]]
         if args.typ.startswith("kubernetes:"):
             state["metadata"] = {"name": f"{args.name}-0a1b2c3", **state.get("metadata", {})}
         return f"{args.name}-id", state
 
     def call(self, args: mocks.MockCallArgs) -> tuple[Record, list[tuple[str, str]] | None]:
         self.calls.append(args)
+        if args.token == "aws:index/getCallerIdentity:getCallerIdentity":
+            if not self.account.isdigit():
+                raise _Failed(self.account)
+            arn = f"arn:aws:iam::{self.account}:user/someone"
+            return {"accountId": self.account, "arn": arn, "id": self.account, "userId": "AIDA"}, []
         if args.token == "aws:ecr/getAuthorizationToken:getAuthorizationToken":
             return {"userName": "AWS", "password": "a-token", "proxyEndpoint": "", "expiresAt": "", "id": "r"}, []
         raise AssertionError(f"the program calls {args.token}, which no test expects")
@@ -86,6 +106,7 @@ def run(
     preview: bool = False,
     stack_name: str = "test",
     values: Mapping[str, str] | None = None,
+    secret_keys: Sequence[str] = (),
     recorder: Recorder | None = None,
 ) -> Recorder:
     """Run a program as the engine would, wait until every resource is registered, and give the recorder."""
@@ -96,7 +117,7 @@ def run(
         # A run that failed leaves its tasks behind, on a loop that is closed by now.
         settings.SETTINGS.rpc_manager.clear()
         settings.SETTINGS.outputs.clear()
-        config.set_all_config(dict(values or {}), [])
+        config.set_all_config(dict(values or {}), list(secret_keys))
         # set_mocks leaves a root behind whose outputs are closed already.
         settings.set_root_resource(cast("pulumi.Resource", None))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,22 @@ def declared() -> dict[str, dict[str, Any]]:
     return yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
 
 
-def values(**settings: str) -> dict[str, str]:
-    """The configuration of a stack: the defaults, what is required, and ``settings``."""
-    keys = {key: str(declaration["default"]) for key, declaration in declared().items()}
-    return {f"dockercoins:{key}": value for key, value in {**keys, **REQUIRED, **settings}.items()}
+SECRETS = frozenset({"registryPassword", "registryPullPassword", "refreshSecretAccessKey"})
+
+
+def values(**settings: Any) -> dict[str, str]:
+    """The configuration of a stack: the defaults, what is required, and ``settings``, as the engine hands it over."""
+    keys = {key: declaration["default"] for key, declaration in declared().items()}
+    return {f"dockercoins:{key}": _handed_over(value) for key, value in {**keys, **REQUIRED, **settings}.items()}
+
+
+def secret_keys() -> list[str]:
+    """The full keys that a careful user keeps encrypted."""
+    return [f"dockercoins:{key}" for key in SECRETS]
+
+
+def _handed_over(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def project(folder: Path) -> Path:

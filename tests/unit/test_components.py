@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 import pulumi_docker as docker
 import pulumi_kubernetes as kubernetes
 import pytest
 
 from components.dockercoins import DockerCoins, DockerCoinsArgs
-from components.ecr import EcrRegistry, EcrRegistryArgs
 from components.microservice import CommandChecks, HttpChecks, Listener, Microservice, MicroserviceArgs
 from components.pull_secret import PullSecret
 from components.registry import RegistryLogin
@@ -20,8 +18,6 @@ from tests.unit.recording import DIGEST, Recorder, run
 from tests.unit.stacks import project
 
 IMAGE = "docker:index/image:Image"
-REPOSITORY = "aws:ecr/repository:Repository"
-POLICY = "aws:ecr/lifecyclePolicy:LifecyclePolicy"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 SERVICE = "kubernetes:core/v1:Service"
 SECRET = "kubernetes:core/v1:Secret"
@@ -30,11 +26,6 @@ SECRET = "kubernetes:core/v1:Secret"
 @pytest.fixture(autouse=True)
 def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project(tmp_path))
-
-
-def registry(**changes: Any) -> EcrRegistry:
-    arguments: dict[str, Any] = {"host": "r.example", "prefix": "coins", "images": ["rng", "hasher"], **changes}
-    return EcrRegistry("registry", EcrRegistryArgs(**arguments), provider=aws.Provider("aws", region="eu-west-1"))
 
 
 def image(**changes: Any) -> ServiceImage:
@@ -86,70 +77,6 @@ def container(recorder: Recorder, name: str) -> dict[str, Any]:
 
 def environment(recorder: Recorder, name: str) -> dict[str, str]:
     return {entry["name"]: entry["value"] for entry in container(recorder, name).get("env", [])}
-
-
-# --- EcrRegistry ---
-
-
-@pytest.mark.parametrize("preview", [False, True])
-def test_each_image_has_a_repository_that_is_immutable_scanned_and_encrypted(preview: bool) -> None:
-    repositories = run(registry, preview=preview).of_type(REPOSITORY)
-    assert {inputs["name"] for inputs in repositories.values()} == {"coins/rng", "coins/hasher"}
-    for inputs in repositories.values():
-        assert inputs["imageTagMutability"] == "IMMUTABLE"
-        assert inputs["imageScanningConfiguration"] == {"scanOnPush": True}
-        assert inputs["encryptionConfigurations"] == [{"encryptionType": "AES256"}]
-
-
-def test_repositories_keep_their_images_unless_told_otherwise() -> None:
-    assert {inputs["forceDelete"] for inputs in run(registry).of_type(REPOSITORY).values()} == {False}
-    forced = run(lambda: registry(force_delete=True)).of_type(REPOSITORY)
-    assert {inputs["forceDelete"] for inputs in forced.values()} == {True}
-
-
-def test_a_key_of_ones_own_encrypts() -> None:
-    inputs = run(lambda: registry(kms_key="arn:aws:kms:key")).of_type(REPOSITORY)["registry-rng"]
-    assert inputs["encryptionConfigurations"] == [{"encryptionType": "KMS", "kmsKey": "arn:aws:kms:key"}]
-
-
-def test_the_clean_up_shields_what_is_deployed_and_waits_for_it() -> None:
-    def program() -> None:
-        microservice()
-        deployed = {"rng": "tag-of-rng", "hasher": "tag-of-hasher"}
-        registry(keep=7).clean_up(deployed, after=[microservice_two().deployment])
-
-    def microservice_two() -> Microservice:
-        arguments = MicroserviceArgs(namespace="ns", image="i", checks=HttpChecks(1))
-        return Microservice("two", arguments, provider=kubernetes.Provider("other", kubeconfig="{}"))
-
-    recorder = run(program)
-    policies = recorder.of_type(POLICY)
-    assert set(policies) == {"registry-rng", "registry-hasher"}
-    rules = json.loads(policies["registry-rng"]["policy"])["rules"]
-    assert rules[0]["selection"]["tagPrefixList"] == ["tag-of-rng"]
-    assert rules[-1]["selection"]["countNumber"] == 7
-    dependencies = list(recorder.request(POLICY, "registry-rng").dependencies)
-    assert any(urn.endswith("Deployment::two") for urn in dependencies)
-
-
-def test_the_login_comes_from_the_account_of_the_provider_and_its_password_is_secret() -> None:
-    seen: list[bool] = []
-
-    def program() -> None:
-        login = registry()
-        pulumi.export("password", login.password)
-        pulumi.export("username", login.username)
-
-        async def look() -> None:
-            seen.append(await login.password.is_secret())
-
-        login.password.apply(lambda _: look())
-
-    recorder = run(program)
-    (call,) = recorder.calls
-    assert "aws" in call.provider
-    assert recorder.outputs["username"] == "AWS"
-    assert seen == [True]
 
 
 # --- ServiceImage ---
@@ -355,12 +282,12 @@ def test_replicas_are_those_asked_for_and_redis_is_one() -> None:
     assert replicas == {"redis": 1, "hasher": 1, "rng": 1, "webui": 0, "worker": 10}
 
 
-def test_our_images_are_pulled_with_the_secret_and_redis_without() -> None:
+def test_all_images_are_pulled_with_the_secret_since_redis_may_come_through_the_same_registry() -> None:
     recorder = run(lambda: application(pull_secret="pull"))
     for name in ("hasher", "rng", "webui", "worker"):
-        assert pod(recorder, name)["imagePullSecrets"] == [{"name": "pull"}]
         assert container(recorder, name)["image"] == f"r.example/{name}@{DIGEST}"
-    assert "imagePullSecrets" not in pod(recorder, "redis")
+    for name in ("redis", "hasher", "rng", "webui", "worker"):
+        assert pod(recorder, name)["imagePullSecrets"] == [{"name": "pull"}]
     assert container(recorder, "redis")["image"] == "redis:8"
 
 

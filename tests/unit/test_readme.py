@@ -4,16 +4,19 @@ import re
 
 import pytest
 
-from docs.settings_table import current, with_table
+from components.registries import KNOWN_REGISTRIES
+from docs.tables import current, with_table
 from tests.unit.stacks import ROOT, declared
 
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_table_of_settings_is_the_one_of_pulumi_yaml() -> None:
-    assert current() == README, "run python -m docs.settings_table"
+def test_its_tables_are_made_from_what_the_program_declares() -> None:
+    assert current() == README, "run python -m docs.tables"
     for key in declared():
         assert f"| `{key}` |" in README
+    for kind in KNOWN_REGISTRIES:
+        assert f"| `{kind}` |" in README
 
 
 def test_it_opens_with_the_two_commands() -> None:
@@ -34,4 +37,4 @@ def test_every_target_of_make_that_it_names_is_there() -> None:
 
 def test_a_text_without_the_marks_is_refused() -> None:
     with pytest.raises(ValueError, match="the text has no"):
-        with_table("no marks", "table")
+        with_table("no marks", "settings", "table")

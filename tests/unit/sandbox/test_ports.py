@@ -13,11 +13,11 @@ def test_a_taken_port_is_told_with_its_holder_and_the_setting_that_names_another
         port: int = server.getsockname()[1]
         assert not ports.is_free(port)
         with pytest.raises(SandboxError) as raised:
-            ports.require(port, "registryHost", "the registry")
+            ports.require(port, "registry.host", "the registry")
     name = Path("/proc/self/comm").read_text().strip()
     assert str(raised.value) == (
         f"port {port}, meant for the registry, is taken by {name} (process {os.getpid()}). "
-        "Stop that, or choose another port: dockercoins:registryHost in Pulumi.dev.yaml."
+        "Stop that, or choose another port: dockercoins:registry.host in Pulumi.dev.yaml."
     )
 
 
@@ -29,4 +29,4 @@ def test_a_port_taken_on_all_addresses_is_not_free() -> None:
 def test_a_port_is_free_again_after_its_holder_has_gone() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
-    ports.require(port, "registryHost", "the registry")
+    ports.require(port, "registry.host", "the registry")

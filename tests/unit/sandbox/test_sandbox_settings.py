@@ -8,7 +8,7 @@ from sandbox.paths import CHECKOUT
 
 GOOD = {
     "kubeContext": "kind-dockercoins",
-    "registryHost": "localhost:5001",
+    "registry": "{kind: ecr, host: localhost:5001}",
     "awsEndpoint": "http://localhost:5002",
     "webuiNodePort": '"30080"',
     "awsAccount": '"123456789012"',
@@ -39,13 +39,13 @@ def test_names_follow_the_cluster_so_that_two_sandboxes_can_stand_side_by_side(t
 
 
 def test_all_mistakes_are_told_at_once_with_key_value_and_what_is_accepted(tmp_path: Path) -> None:
-    file = _file(tmp_path, kubeContext="production", registryHost="ecr.example.com", webuiNodePort='"90000"')
+    file = _file(tmp_path, kubeContext="production", registry="{host: ecr.example.com}", webuiNodePort='"90000"')
     with pytest.raises(SandboxError) as raised:
         settings.read(file)
     lines = str(raised.value).splitlines()
     assert [line.partition("; ")[0] for line in lines] == [
         "Pulumi.dev.yaml: dockercoins:kubeContext is 'production'",
-        "Pulumi.dev.yaml: dockercoins:registryHost is 'ecr.example.com'",
+        "Pulumi.dev.yaml: dockercoins:registry.host is 'ecr.example.com'",
         "Pulumi.dev.yaml: dockercoins:webuiNodePort is '90000'",
     ]
     assert (

@@ -1,0 +1,208 @@
+"""Reads single keys of a stack's configuration, and collects the mistakes instead of stopping at the first."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pulumi.runtime import config
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing in a stack's configuration that cannot be used."""
+
+    key: str
+    received: str
+    accepted: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """The mistake in four lines."""
+        return "\n    ".join(
+            (f"  {self.key}", f"received: {self.received}", f"accepted: {self.accepted}", f"to set it: {self.remedy}")
+        )
+
+
+class SettingsError(Exception):
+    """The configuration of a stack cannot be used; the message tells every mistake in it."""
+
+    def __init__(self, stack: str, mistakes: list[Mistake]) -> None:
+        count = "1 setting" if len(mistakes) == 1 else f"{len(mistakes)} settings"
+        listing = "\n".join(map(str, mistakes))
+        super().__init__(f"{count} of the stack {stack!r} cannot be used; nothing was changed.\n{listing}")
+        self.mistakes = tuple(mistakes)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All configuration of a stack: full key (``project:key``) to text, which is JSON where the value is structured.
+
+    ``secret`` has the keys whose values are encrypted in the stack file.
+    """
+
+    values: Mapping[str, str]
+    secret: Collection[str] = ()
+
+
+def configured() -> Configuration:
+    """The configuration of the running stack, as the engine handed it over."""
+    values = {**config.get_config_env(), **config.CONFIG.get()}
+    return Configuration(values, {key for key in values if config.is_config_secret(key)})
+
+
+class Reader:
+    """Reads the settings of one project.
+
+    A key that a mapping holds is written with a dot: ``registry.kind``.
+    """
+
+    def __init__(self, project: str, configuration: Configuration) -> None:
+        self.project = project
+        self.mistakes: list[Mistake] = []
+        self._values = dict(configuration.values)
+        self._secret = configuration.secret
+        self._known: set[str] = set()
+
+    def text(self, key: str, accepted: str, accepts: Callable[[str], bool], example: str) -> str:
+        """The text of a key; refused unless ``accepts`` takes it."""
+        value = self._value(key)
+        if not accepts(value):
+            self.refuse(key, value, accepted, example)
+        return value
+
+    def optional(self, key: str, accepted: str, accepts: Callable[[str], bool], example: str) -> str | None:
+        """The text of a key, ``None`` where it is empty."""
+        return self.text(key, f"{accepted}, or nothing", lambda value: not value or accepts(value), example) or None
+
+    def choice(self, key: str, choices: Collection[str], default: str | None = None) -> str:
+        """One of ``choices``; ``default`` where the key is empty."""
+        if default is not None and not self._value(key):
+            return default
+        *others, last = choices
+        accepted = f"{', '.join(others)} or {last}" if others else last
+        return self.text(key, accepted, choices.__contains__, next(iter(choices)))
+
+    def switch(self, key: str) -> bool:
+        """True or false."""
+        return self.text(key, "true or false", ("true", "false").__contains__, "true") == "true"
+
+    def number(self, key: str, within: range, example: int) -> int:
+        """A whole number."""
+        accepted = f"a whole number from {within.start} to {within.stop - 1}"
+        value = self.text(key, accepted, lambda text: _whole(text) in within, str(example))
+        return _whole(value) or 0
+
+    def optional_number(self, key: str, within: range) -> int | None:
+        """A whole number, ``None`` where the key is empty."""
+        accepted = f"a whole number from {within.start} to {within.stop - 1}"
+        value = self.optional(key, accepted, lambda text: _whole(text) in within, str(within.start))
+        return _whole(value) if value else None
+
+    def secret(self, key: str) -> str | None:
+        """A text that the stack file must hold encrypted, ``None`` where the key is empty.
+
+        It is never shown, and a plain one is refused with the command that makes it a secret.
+        """
+        value = self._value(key)
+        full = f"{self.project}:{key}"
+        if value and full not in self._secret:
+            self._refuse_plain(key, full)
+        return value or None
+
+    def mapping(self, key: str, accepted: str, example: str) -> dict[str, str]:
+        """A mapping of names to texts, such as ``{a: x}``; empty where the key is."""
+        value = self._structured(key, "{}")
+        if not isinstance(value, dict):
+            self.refuse(key, self._value(key), accepted, example, path=False)
+            return {}
+        entries = cast("dict[str, object]", value)
+        for name, entry in entries.items():
+            if isinstance(entry, (dict, list)):
+                self.refuse(f"{key}.{name}", json.dumps(entry), accepted, example)
+        return {name: _text(entry) for name, entry in entries.items() if not isinstance(entry, (dict, list))}
+
+    def texts(self, key: str, accepted: str, problem: Callable[[str], str | None], example: str) -> tuple[str, ...]:
+        """A list of texts; each is refused for which ``problem`` gives one."""
+        value = self._structured(key, "[]")
+        if not isinstance(value, list):
+            self.refuse(key, self._value(key), accepted, example, path=False)
+            return ()
+        texts: list[str] = []
+        for index, entry in enumerate(cast("list[object]", value)):
+            text = json.dumps(entry) if isinstance(entry, (dict, list)) else _text(entry)
+            found = problem(text)
+            if found:
+                told = accepted if accepted in found else f"{accepted}; {found}"
+                self.refuse(f"{key}[{index}]", text, told, example)
+            texts.append(text)
+        return tuple(texts)
+
+    def section(self, key: str, example: str) -> frozenset[str]:
+        """Open a mapping, so that its entries are read by ``key.entry``; gives the names that it holds."""
+        value = self._structured(key, "{}")
+        if not isinstance(value, dict):
+            self.refuse(key, self._value(key), "a mapping", example, path=False)
+            return frozenset()
+        entries = cast("dict[str, object]", value)
+        for name, entry in entries.items():
+            nested = json.dumps(entry) if isinstance(entry, (dict, list)) else _text(entry)
+            self._values[f"{self.project}:{key}.{name}"] = nested
+        return frozenset(entries)
+
+    def refuse(self, key: str, received: str, accepted: str, example: str, *, path: bool = True) -> None:
+        """Note a mistake; ``example`` is a value that would be accepted."""
+        nested = path and ("." in key or "[" in key)
+        name = f"'{self.project}:{key}'" if "[" in key else f"{self.project}:{key}"
+        remedy = f"pulumi config set {'--path ' if nested else ''}{name} {example}"
+        self.note(key, repr(received) if received else "nothing", accepted, remedy)
+
+    def note(self, key: str, received: str, accepted: str, remedy: str) -> None:
+        """Note a mistake whose remedy is a command of its own."""
+        self.mistakes.append(Mistake(f"{self.project}:{key}", received, accepted, remedy))
+
+    def refuse_unknown(self) -> None:
+        """Note each key of the project that nothing has read."""
+        for full in sorted(self._values):
+            project, _, key = full.partition(":")
+            if project != self.project or key in self._known:
+                continue
+            section, dot, _ = key.rpartition(".")
+            known = sorted(
+                name for name in self._known if name.startswith(section + dot) and "." not in name[len(section + dot) :]
+            )
+            remedy = f"pulumi config rm {'--path ' if dot else ''}{full}"
+            accepted = f"one of {', '.join(known)}"
+            self.mistakes.append(Mistake(full, "a setting that this program does not have", accepted, remedy))
+
+    def _refuse_plain(self, key: str, full: str) -> None:
+        self.note(
+            key,
+            "a value in plain text (not shown here)",
+            "a secret, which the stack file holds encrypted; treat the plain one as known to others",
+            f"pulumi config set --secret {full}",
+        )
+
+    def _value(self, key: str) -> str:
+        self._known.add(key)
+        return self._values.get(f"{self.project}:{key}", "")
+
+    def _structured(self, key: str, empty: str) -> Any:
+        try:
+            return json.loads(self._value(key) or empty)
+        except ValueError:
+            return None
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def _whole(text: str) -> int | None:
+    # int() also takes "1_0", " 1" and digits of other scripts.
+    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else None
