@@ -45,6 +45,20 @@ def test_ecr_takes_the_rule_and_the_template_of_each(name: str) -> None:
     assert request_problems("CreateRepositoryCreationTemplate", template) == []
 
 
+def test_each_is_fetched_from_where_amazon_says() -> None:
+    # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreatePullThroughCacheRule.html
+    assert {name: upstream(name).url for name in (*UPSTREAMS, AZURE)} == {
+        "docker-hub": "registry-1.docker.io",
+        "ecr-public": "public.ecr.aws",
+        "kubernetes": "registry.k8s.io",
+        "quay": "quay.io",
+        "github": "ghcr.io",
+        "gitlab": "registry.gitlab.com",
+        "chainguard": "cgr.dev",
+        AZURE: AZURE,
+    }
+
+
 def test_no_two_share_a_prefix_or_a_host() -> None:
     assert len({entry.prefix for entry in UPSTREAMS.values()}) == len(UPSTREAMS)
     assert len({entry.host for entry in UPSTREAMS.values()}) == len(UPSTREAMS)

@@ -1,6 +1,6 @@
-"""The evaluator is compared with the worked examples of Amazon's documentation.
+"""The evaluator is compared with the worked examples of Amazon's documentation, and with the sandbox's ECR API.
 
-https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_examples.html
+The examples: https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_examples.html
 """
 
 import json
@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.ecr_lifecycle_evaluator import Image, PolicyFormatError, evaluate, expired, read_rules
+from sandbox.ecr_api import lifecycle_preview
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -145,6 +146,36 @@ def test_each_image_has_one_verdict_and_older_ones_go_before_newer_ones(
     tagged = sorted((verdict for verdict in verdicts if verdict.image.tags), key=lambda found: found.image.pushed)
     assert [verdict.expires for verdict in tagged] == sorted((verdict.expires for verdict in tagged), reverse=True)
     assert sum(not verdict.expires for verdict in tagged) == min(keep, len(tagged))
+
+
+tag_lists = st.lists(st.sampled_from(["a", "ab", "b", "b-1", "c"]), max_size=3, unique=True)
+selections = st.one_of(
+    st.just({"tagStatus": "untagged"}),
+    st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=2).map(lambda tags: {"tagPrefixList": tags}),
+    st.lists(st.sampled_from(["*", "a*", "b", "*-1"]), min_size=1, max_size=2).map(
+        lambda tags: {"tagPatternList": tags}
+    ),
+)
+counts = st.tuples(st.sampled_from(["imageCountMoreThan", "sinceImagePushed"]), st.integers(1, 8))
+
+
+@given(
+    chosen=st.lists(st.tuples(selections, counts), min_size=1, max_size=4),
+    repository=st.lists(st.tuples(st.integers(0, 20), tag_lists), max_size=10, unique_by=lambda pushed: pushed[0]),
+)
+def test_the_api_of_the_sandbox_which_does_not_share_the_code_expires_the_same(
+    chosen: list[tuple[dict[str, Any], tuple[str, int]]], repository: list[tuple[int, list[str]]]
+) -> None:
+    text = policy(*(rule(number, *count, **selection) for number, (selection, count) in enumerate(chosen, start=1)))
+    images = [image(f"{days}", tags, days) for days, tags in sorted(repository, reverse=True)]
+    pushed = [lifecycle_preview.PushedImage(found.digest, found.tags, found.pushed) for found in images]
+    theirs = {(found.image.digest, found.priority) for found in lifecycle_preview.evaluate(text, pushed, NOW)}
+    ours = {
+        (verdict.image.digest, verdict.rule.priority)
+        for verdict in evaluate(text, images, NOW)
+        if verdict.expires and verdict.rule
+    }
+    assert ours == theirs
 
 
 BROKEN: list[tuple[str, str]] = [
