@@ -17,7 +17,7 @@ def account_provider(
     endpoint: str | None = None,
     tags: Mapping[str, str],
 ) -> aws.Provider:
-    """A provider for ``account`` and ``region``; ``endpoint`` is an ECR and STS API in place of Amazon's own.
+    """A provider for ``account`` and ``region``; ``endpoint`` is an ECR, STS and IAM API in place of Amazon's own.
 
     The account that the credentials really belong to is asked for at once, in a preview too, so that a mistake ends the
     program before it declares anything else.
@@ -30,7 +30,7 @@ def account_provider(
         region=region,
         profile=profile,
         allowed_account_ids=[account],
-        endpoints=[aws.ProviderEndpointArgs(ecr=endpoint, sts=endpoint)] if endpoint else None,
+        endpoints=[aws.ProviderEndpointArgs(ecr=endpoint, sts=endpoint, iam=endpoint)] if endpoint else None,
         default_tags=aws.ProviderDefaultTagsArgs(tags=dict(tags)),
     )
     where = f"account {account} in {region}"

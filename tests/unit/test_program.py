@@ -84,9 +84,9 @@ def test_the_account_is_the_one_of_the_stack_or_none() -> None:
     assert "endpoints" not in provider
 
 
-def test_an_endpoint_of_ones_own_serves_both_apis() -> None:
+def test_an_endpoint_of_ones_own_serves_all_apis() -> None:
     provider = program(awsEndpoint="http://localhost:5002").of_type("pulumi:providers:aws")["aws"]
-    assert str(provider["endpoints"]).count("http://localhost:5002") == 2
+    assert str(provider["endpoints"]).count("http://localhost:5002") == 3
 
 
 def test_the_cluster_is_the_named_one_and_its_credentials_are_secret() -> None:
