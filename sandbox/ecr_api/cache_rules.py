@@ -55,7 +55,7 @@ class CacheRule:
     registry_id: str
     credential_arn: str | None
     custom_role_arn: str | None
-    upstream_repository_prefix: str
+    upstream_repository_prefix: str | None
     created_at: datetime = field(default_factory=_now)
     updated_at: datetime = field(default_factory=_now)
 
@@ -111,7 +111,7 @@ class CacheRules:
             registry_id=self._account,
             credential_arn=credential_arn,
             custom_role_arn=custom_role_arn,
-            upstream_repository_prefix=upstream_prefix or _ROOT,
+            upstream_repository_prefix=upstream_prefix or (_ROOT if name == "ecr" else None),
         )
         self._rules[_key(prefix)] = rule
         return rule

@@ -7,9 +7,11 @@ import secrets
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -97,6 +99,29 @@ def ecr_api() -> Generator[str]:
     finally:
         process.terminate()
         process.wait()
+
+
+@contextmanager
+def refusing_api(code: str, message: str) -> Generator[str]:
+    """An API that refuses every request as the Security Token Service does: its address."""
+
+    class Refusal(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            answer = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+            self.send_response(403)
+            self.send_header("Content-Type", "text/xml")
+            self.end_headers()
+            self.wfile.write(answer.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusal) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 def _answers(address: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,18 @@ from sandbox.plugins.aws.provider import AwsProvider
 from sandbox.plugins.protocol.provider import InvokeRequest, ProviderError
 from sandbox.plugins.protocol.values import Properties
 
-from .aws_support import ACCOUNT, ENVIRONMENT, PLUGINS, PRELUDE, SECRET_KEY, ecr, ecr_api, new_name, push_image
+from .aws_support import (
+    ACCOUNT,
+    ENVIRONMENT,
+    PLUGINS,
+    PRELUDE,
+    SECRET_KEY,
+    ecr,
+    ecr_api,
+    new_name,
+    push_image,
+    refusing_api,
+)
 from .engine_support import Project
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -169,6 +181,55 @@ def test_a_policy_written_differently_is_no_change(new_project: NewProject) -> N
     assert project.preview("--expect-no-changes").succeeded
     project.write(PRELUDE + REPOSITORY + PERMISSIONS.replace(', "ecr:GetDownloadUrlForLayer"', ""))
     assert project.up().ops() == {"repository": "same", "permissions": "update"}
+
+
+def test_a_region_that_is_written_out_is_no_change(new_project: NewProject) -> None:
+    program = REPOSITORY + LIFECYCLE + PERMISSIONS
+    project = new_project(program)
+    assert project.up().succeeded
+    project.write(PRELUDE + program.replace("opts=here", 'region="us-east-1", opts=here'))
+    assert project.preview("--expect-no-changes").succeeded
+    project.write(PRELUDE + program.replace("opts=here", 'region="us-east-2", opts=here'))
+    moved = project.preview()
+    assert moved.ops() == {"repository": "replace", "lifecycle": "replace", "permissions": "replace"}
+    assert moved.step("repository").replaces == ("region",)
+
+
+def test_tags_that_are_excepted_from_immutability_are_changed_in_place(
+    new_project: NewProject, api: str, name: str
+) -> None:
+    project = new_project(REPOSITORY)
+    assert project.up().succeeded
+    excepting = REPOSITORY.replace(
+        '"IMMUTABLE"',
+        '"IMMUTABLE_WITH_EXCLUSION", image_tag_mutability_exclusion_filters=['
+        '{"filter": "latest", "filter_type": "WILDCARD"}, {"filter": "dev-*", "filter_type": "WILDCARD"}]',
+    )
+    project.write(PRELUDE + excepting)
+    outcome = project.up()
+    assert outcome.ops() == {"repository": "update"}, outcome.output
+    assert sorted(outcome.step("repository").detail) == ["imageTagMutability", "imageTagMutabilityExclusionFilters"]
+    filters = [{"filter": "latest", "filterType": "WILDCARD"}, {"filter": "dev-*", "filterType": "WILDCARD"}]
+    assert project.resources()["repository"]["outputs"]["imageTagMutabilityExclusionFilters"] == filters
+    (live,) = ecr(api).describe_repositories(repositoryNames=[name])["repositories"]
+    assert live.get("imageTagMutabilityExclusionFilters") == filters
+    assert project.preview("--expect-no-changes").succeeded
+
+    ecr(api).put_image_tag_mutability(
+        repositoryName=name,
+        imageTagMutability="IMMUTABLE_WITH_EXCLUSION",
+        imageTagMutabilityExclusionFilters=[{"filter": "*", "filterType": "WILDCARD"}],
+    )
+    assert project.refresh().succeeded
+    repaired = project.up()
+    assert sorted(repaired.step("repository").detail) == [
+        "imageTagMutabilityExclusionFilters[0].filter",
+        "imageTagMutabilityExclusionFilters[1]",
+    ]
+    project.write(PRELUDE + REPOSITORY)
+    assert project.up().ops() == {"repository": "update"}
+    (live,) = ecr(api).describe_repositories(repositoryNames=[name])["repositories"]
+    assert (live.get("imageTagMutability"), live.get("imageTagMutabilityExclusionFilters")) == ("IMMUTABLE", None)
 
 
 def test_default_tags_are_merged_and_those_of_the_resource_win(new_project: NewProject, api: str) -> None:
@@ -389,6 +450,65 @@ def test_without_credentials_the_ways_to_give_them_are_told(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(ProviderError, match="no AWS credentials were found; set a profile"):
         AwsProvider().configure({"region": "us-east-1", "endpoints": f'[{{"sts": "{api}"}}]'})
+
+
+REFUSED: dict[str, tuple[str, str, str]] = {
+    "credentials that have ended": (
+        "ExpiredToken",
+        "The security token included in the request is expired",
+        "AWS refuses the credentials: The security token included in the request is expired (ExpiredToken); "
+        "log in again: aws sso login, or take new keys of the session",
+    ),
+    "an access key that is none": (
+        "InvalidClientTokenId",
+        "The security token included in the request is invalid.",
+        "(InvalidClientTokenId); check the access key",
+    ),
+    "a secret key that is wrong": (
+        "SignatureDoesNotMatch",
+        "The request signature we calculated does not match",
+        "(SignatureDoesNotMatch); check the secret key",
+    ),
+    "somebody who may not ask": ("AccessDenied", "no", "not allowed: no (AccessDenied)"),
+}
+
+
+@pytest.mark.parametrize(("code", "said", "told"), REFUSED.values(), ids=list(REFUSED))
+def test_credentials_that_are_refused_are_told_with_what_to_do(
+    clean_environment: None, code: str, said: str, told: str
+) -> None:
+    with refusing_api(code, said) as api:
+        inputs: Properties = {"region": "us-east-1", "endpoints": f'[{{"sts": "{api}"}}]'}
+        with pytest.raises(ProviderError) as configuring:
+            AwsProvider().configure(inputs)
+        provider = AwsProvider()
+        provider.configure({**inputs, "skipCredentialsValidation": "true", "skipRequestingAccountId": "true"})
+        token = "aws:index/getCallerIdentity:getCallerIdentity"
+        with pytest.raises(ProviderError) as asking:
+            provider.invoke(InvokeRequest(token, {}, preview=False, cancelled=provider.cancelled))
+    for error in (str(configuring.value), str(asking.value)):
+        assert told in error
+        assert "asking who the credentials belong to" in error
+        assert "\n" not in error
+
+
+def test_a_program_that_asks_who_it_is_learns_why_it_cannot_know(new_project: NewProject) -> None:
+    program = """
+io = pulumi.InvokeOptions(provider=provider("asked", max_retries=0))
+pulumi.export("account", aws.get_caller_identity(opts=io).account_id)
+"""
+    project = new_project(program)
+    assert project.up().succeeded
+    assert project.outputs()["account"] == ACCOUNT
+    with refusing_api("ExpiredToken", "it is expired") as expired:
+        project.write(PRELUDE.replace('os.environ["TEST_API"]', repr(expired)) + program)
+        assert "AWS refuses the credentials: it is expired (ExpiredToken); log in again" in project.preview().output
+    project.write(PRELUDE.replace('os.environ["TEST_API"]', '"http://127.0.0.1:1"') + program)
+    assert "is the endpoint right, and is it up?" in project.preview().output
+    nobody = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true"}
+    project.write(PRELUDE + program)
+    output = replace(project, environment={**project.environment, **nobody}).preview().output
+    assert "no AWS credentials were found; set a profile" in output
 
 
 def test_a_role_is_assumed(api: str, clean_environment: None) -> None:

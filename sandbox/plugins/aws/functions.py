@@ -11,9 +11,11 @@ from botocore.loaders import Loader
 
 from ..protocol.provider import ProviderError
 from ..protocol.values import Properties, Secret, Value, get_bool, get_string
+from . import encryption, mutability
 from . import tags as tagging
-from .repository import encryption_output, filters_output, scan_output
-from .session import Session, error_code, one_line_errors
+from .refusals import error_code
+from .repository import scan_output
+from .session import Session, one_line_errors
 
 if TYPE_CHECKING:
     from types_boto3_ecr.client import ECRClient
@@ -91,14 +93,15 @@ class Functions:
             listed = client.list_tags_for_resource(resourceArn=arn).get("tags", [])
             recent = _most_recent(_images(client, name, registry))
         tags: Properties = dict(tagging.from_pairs((tag["Key"], tag["Value"]) for tag in listed))
+        filters = mutability.output(found.get("imageTagMutabilityExclusionFilters", []))
         recent_tags: list[Value] = list(recent.get("imageTags", [])) if recent else []
         return {
             "arn": arn,
-            "encryptionConfigurations": [encryption_output(found)],
+            "encryptionConfigurations": [encryption.output(found.get("encryptionConfiguration"))],
             "id": name,
             "imageScanningConfigurations": [{"scanOnPush": scan_output(found)}],
             "imageTagMutability": found.get("imageTagMutability", "MUTABLE"),
-            "imageTagMutabilityExclusionFilters": filters_output(found),
+            "imageTagMutabilityExclusionFilters": filters,
             "mostRecentImageTags": recent_tags,
             "name": name,
             "region": self._region(arguments),

@@ -26,10 +26,15 @@ def parse(text: str) -> Plain:
 
 def equivalent(first: str, second: str, normalize: Normalize) -> bool:
     """Whether two texts are documents that mean the same; a text that is no JSON is equal to itself only."""
+    return canonical(first, normalize) == canonical(second, normalize)
+
+
+def canonical(text: str, normalize: Normalize) -> str:
+    """A text that is the same for all documents that mean the same; one that is no JSON stays as it is."""
     try:
-        return normalize(parse(first)) == normalize(parse(second))
+        return json.dumps(normalize(parse(text)), sort_keys=True)
     except ValueError:
-        return first == second
+        return text
 
 
 def normalize_lifecycle(document: Plain) -> Plain:

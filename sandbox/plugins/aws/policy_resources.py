@@ -1,6 +1,7 @@
-"""`aws:ecr/lifecyclePolicy:LifecyclePolicy` and `aws:ecr/repositoryPolicy:RepositoryPolicy`: one document each.
+"""The policies of a repository and of a registry: one document each.
 
-Both belong to a repository and have its name as their id.
+`aws:ecr/lifecyclePolicy:LifecyclePolicy` and `aws:ecr/repositoryPolicy:RepositoryPolicy` belong to a repository and
+have its name as their id; `aws:ecr/registryPolicy:RegistryPolicy` has the registry's id.
 """
 
 from __future__ import annotations
@@ -20,20 +21,19 @@ from ..protocol.provider import (
     CreateResult,
     DeleteRequest,
     DiffRequest,
-    Failure,
     ProviderError,
     ReadRequest,
     ReadResult,
     UpdateRequest,
 )
 from ..protocol.values import UNKNOWN, Properties, Secret, Unknown, Value, contains_unknown, get_string, plain, unwrap
+from . import inputs as checks
 from . import policies
-from .session import Session, error_code, one_line_errors
+from .refusals import error_code
+from .session import Session, one_line_errors
 
 if TYPE_CHECKING:
     from types_boto3_ecr.client import ECRClient
-
-_INPUTS: Final = frozenset({"policy", "region", "repository"})
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,16 @@ class Document:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of policy: how AWS stores it."""
+    """One kind of policy: what it belongs to, and how AWS stores it."""
 
     type: str
     what: str
+    of_repository: bool
+    """Whether it belongs to a repository, and not to the registry."""
+
     normalize: policies.Normalize
     put: Callable[[ECRClient, str, str], str]
-    """Stores (client, repository, text) and returns the registry's id."""
+    """Stores (client, repository, text) and returns the registry's id. A registry's policy ignores the repository."""
 
     get: Callable[[ECRClient, str], Document]
     remove: Callable[[ECRClient, str], object]
@@ -86,9 +89,23 @@ def _remove_permissions(client: ECRClient, repository: str) -> object:
     return client.delete_repository_policy(repositoryName=repository)
 
 
+def _put_registry(client: ECRClient, _repository: str, text: str) -> str:
+    return client.put_registry_policy(policyText=text)["registryId"]
+
+
+def _get_registry(client: ECRClient, _repository: str) -> Document:
+    answer = client.get_registry_policy()
+    return Document(answer["policyText"], answer["registryId"])
+
+
+def _remove_registry(client: ECRClient, _repository: str) -> object:
+    return client.delete_registry_policy()
+
+
 LIFECYCLE: Final = Kind(
     "aws:ecr/lifecyclePolicy:LifecyclePolicy",
     "lifecycle policy",
+    True,
     policies.normalize_lifecycle,
     _put_lifecycle,
     _get_lifecycle,
@@ -98,11 +115,22 @@ LIFECYCLE: Final = Kind(
 PERMISSIONS: Final = Kind(
     "aws:ecr/repositoryPolicy:RepositoryPolicy",
     "repository policy",
+    True,
     policies.normalize_permissions,
     _put_permissions,
     _get_permissions,
     _remove_permissions,
     frozenset({"RepositoryPolicyNotFoundException", "RepositoryNotFoundException"}),
+)
+REGISTRY: Final = Kind(
+    "aws:ecr/registryPolicy:RegistryPolicy",
+    "registry policy",
+    False,
+    policies.normalize_permissions,
+    _put_registry,
+    _get_registry,
+    _remove_registry,
+    frozenset({"RegistryPolicyNotFoundException"}),
 )
 
 
@@ -113,98 +141,107 @@ class PolicyResource:
         """Serve the account of this session."""
         self._session = session
         self._kind = kind
+        self._required = ("policy", "repository") if kind.of_repository else ("policy",)
 
     def check(self, request: CheckRequest) -> CheckResult:
         """Validate the inputs; a document that is given as an object becomes JSON text."""
         inputs = dict(request.inputs)
         found = [
-            Failure(key, f"not an input of {self._kind.type}; accepted are {', '.join(sorted(_INPUTS))}")
-            for key in inputs
-            if key not in _INPUTS and not key.startswith("__")
+            *checks.unaccepted(inputs, {*self._required, "region"}, self._kind.type),
+            *checks.missing(inputs, self._required),
+            *checks.document("policy", inputs.get("policy")),
         ]
-        missing = [key for key in ("policy", "repository") if unwrap(inputs.get(key)) in (None, "")]
-        found += [Failure(key, "missing") for key in missing]
         policy = unwrap(inputs.get("policy"))
         if isinstance(policy, dict | list) and contains_unknown(policy):
             inputs["policy"] = UNKNOWN
         elif isinstance(policy, dict | list):
             text = json.dumps(plain(policy), sort_keys=True)
             inputs["policy"] = Secret(text) if isinstance(inputs["policy"], Secret) else text
-        elif isinstance(policy, str) and policy:
-            try:
-                policies.parse(policy)
-            except ValueError as error:
-                found.append(Failure("policy", str(error)))
         return CheckResult(inputs, found)
 
     def diff(self, request: DiffRequest) -> Diff:
         """Another repository replaces the policy; a text that means the same is no change."""
         same = _same_policy(request.old_inputs, request.inputs, self._kind.normalize)
         return compare(
-            request.old_inputs,
-            request.inputs,
+            self._placed(request.old_inputs),
+            self._placed(request.inputs),
             replace_on=("repository", "region"),
             ignore=("policy",) if same else (),
         )
 
     def create(self, request: CreateRequest) -> CreateResult:
         """Store the document."""
-        repository = get_string(request.inputs, "repository") or ""
         if request.preview:
             return CreateResult("", self._outputs(request.inputs, UNKNOWN))
-        return CreateResult(repository, self._put(request.inputs))
+        registry = self._put(request.inputs)
+        repository = get_string(request.inputs, "repository") or ""
+        return CreateResult(
+            repository if self._kind.of_repository else registry, self._outputs(request.inputs, registry)
+        )
 
     def update(self, request: UpdateRequest) -> Properties:
         """Store another document in place of the one that is there."""
         if request.preview:
             return self._outputs(request.inputs, request.old_outputs.get("registryId", UNKNOWN))
-        return self._put(request.inputs)
+        return self._outputs(request.inputs, self._put(request.inputs))
 
     def read(self, request: ReadRequest) -> ReadResult | None:
         """Read the document; None when there is none. A text that means the same as the known one is shown as that."""
         known = request.inputs or request.outputs
-        with one_line_errors(f"reading the {self._kind.what} of the ECR repository {request.id}"):
+        with one_line_errors(f"reading {self._what(request.id)}"):
             try:
                 document = self._kind.get(self._client(known), request.id)
             except ClientError as error:
                 if error_code(error) in self._kind.missing:
                     return None
                 raise
+        if not self._kind.of_repository and document.registry != request.id:
+            return None
         text = get_string(known, "policy")
         if text is None or not policies.equivalent(text, document.text, self._kind.normalize):
             text = document.text
-        inputs: Properties = {**request.inputs, "policy": text, "repository": request.id}
+        inputs: Properties = {**request.inputs, "policy": text}
+        if self._kind.of_repository:
+            inputs["repository"] = request.id
         return ReadResult(request.id, inputs, self._outputs(inputs, document.registry))
 
     def delete(self, request: DeleteRequest) -> None:
         """Remove the document; that it or its repository is gone already is no error."""
-        with one_line_errors(f"deleting the {self._kind.what} of the ECR repository {request.id}"):
+        with one_line_errors(f"deleting {self._what(request.id)}"):
             try:
                 self._kind.remove(self._client(request.inputs or request.outputs), request.id)
             except ClientError as error:
                 if error_code(error) not in self._kind.missing:
                     raise
 
-    def _put(self, inputs: Properties) -> Properties:
+    def _put(self, inputs: Properties) -> str:
         repository, text = get_string(inputs, "repository") or "", get_string(inputs, "policy") or ""
-        doing = f"storing the {self._kind.what} of the ECR repository {repository}"
+        doing = f"storing {self._what(repository or self._session.account)}"
         with one_line_errors(doing):
             try:
-                registry = self._kind.put(self._client(inputs), repository, text)
+                return self._kind.put(self._client(inputs), repository, text)
             except ClientError as error:
                 if error_code(error) == "RepositoryNotFoundException":
                     region = get_string(inputs, "region") or self._session.region
                     raise ProviderError(f"{doing}: there is no such repository in region {region}") from None
                 raise
-        return self._outputs(inputs, registry)
+
+    def _what(self, owner: str) -> str:
+        return f"the {self._kind.what} of the ECR {'repository' if self._kind.of_repository else 'registry'} {owner}"
+
+    def _placed(self, inputs: Mapping[str, Value]) -> Properties:
+        # A region that is written out is the same as one that is left to the provider.
+        return {"region": self._session.region, **inputs}
 
     def _outputs(self, inputs: Mapping[str, Value], registry: Value) -> Properties:
-        return {
+        outputs: Properties = {
             "policy": inputs.get("policy"),
             "region": inputs.get("region") or self._session.region,
             "registryId": registry,
-            "repository": inputs.get("repository"),
         }
+        if self._kind.of_repository:
+            outputs["repository"] = inputs.get("repository")
+        return outputs
 
     def _client(self, inputs: Mapping[str, Value]) -> ECRClient:
         return self._session.ecr(get_string(inputs, "region") or "")

@@ -40,14 +40,19 @@ class _Resource(Protocol):
 
 
 class AwsProvider(Provider):
-    """Repositories of Elastic Container Registry with their policies, and who and where one is."""
+    """Elastic Container Registry: repositories, their policies and the registry's own; and who and where one is."""
 
     package = "aws"
     version = "7.51.1"
     # Written out, so that they are known before boto3 is imported.
     types = (
         "aws:ecr/lifecyclePolicy:LifecyclePolicy",
+        "aws:ecr/pullThroughCacheRule:PullThroughCacheRule",
+        "aws:ecr/registryPolicy:RegistryPolicy",
+        "aws:ecr/registryScanningConfiguration:RegistryScanningConfiguration",
+        "aws:ecr/replicationConfiguration:ReplicationConfiguration",
         "aws:ecr/repository:Repository",
+        "aws:ecr/repositoryCreationTemplate:RepositoryCreationTemplate",
         "aws:ecr/repositoryPolicy:RepositoryPolicy",
     )
     functions = (
@@ -78,9 +83,13 @@ class AwsProvider(Provider):
     def configure(self, inputs: Properties) -> None:
         """Find the account; the SDK is imported here, and not before."""
         # Imported late: boto3 takes longer to load than everything else together.
+        from .cache_rule import CacheRule  # noqa: PLC0415
+        from .creation_template import CreationTemplate  # noqa: PLC0415
         from .functions import Functions  # noqa: PLC0415
-        from .policy_resources import LIFECYCLE, PERMISSIONS, PolicyResource  # noqa: PLC0415
+        from .policy_resources import LIFECYCLE, PERMISSIONS, REGISTRY, PolicyResource  # noqa: PLC0415
+        from .replication import Replication  # noqa: PLC0415
         from .repository import TYPE, Repository  # noqa: PLC0415
+        from .scanning import Scanning  # noqa: PLC0415
         from .session import Session  # noqa: PLC0415
 
         try:
@@ -88,9 +97,9 @@ class AwsProvider(Provider):
         except config.ConfigError as error:
             raise ProviderError(f"aws provider configuration: {error}") from None
         self._resources = {
-            LIFECYCLE.type: PolicyResource(session, LIFECYCLE),
-            PERMISSIONS.type: PolicyResource(session, PERMISSIONS),
             TYPE: Repository(session),
+            **{kind.type: PolicyResource(session, kind) for kind in (LIFECYCLE, PERMISSIONS, REGISTRY)},
+            **{kind.type: kind(session) for kind in (CacheRule, CreationTemplate, Replication, Scanning)},
         }
         self._functions = Functions(session)
 

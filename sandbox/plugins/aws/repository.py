@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
@@ -23,21 +23,20 @@ from ..protocol.provider import (
     ReadResult,
     UpdateRequest,
 )
-from ..protocol.values import UNKNOWN, Properties, Unknown, Value, contains_unknown, get_string, unwrap
+from ..protocol.values import UNKNOWN, Properties, Value, get_string, unwrap
+from . import encryption, mutability
+from . import inputs as checks
 from . import tags as tagging
-from .session import Session, error_code, one_line_errors
+from .refusals import error_code
+from .session import Session, one_line_errors
 
 if TYPE_CHECKING:
     from types_boto3_ecr.client import ECRClient
     from types_boto3_ecr.type_defs import (
         CreateRepositoryRequestTypeDef,
-        EncryptionConfigurationTypeDef,
-        ImageTagMutabilityExclusionFilterTypeDef,
         PutImageTagMutabilityRequestTypeDef,
         RepositoryTypeDef,
     )
-
-Mutability = Literal["IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION", "MUTABLE", "MUTABLE_WITH_EXCLUSION"]
 
 TYPE: Final = "aws:ecr/repository:Repository"
 _INPUTS: Final = frozenset(
@@ -58,10 +57,8 @@ _DEFAULTS: Final = "__defaults"
 _NAME: Final = re.compile(
     r"(?=.{2,256}\Z)(?:[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*/)*[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*\Z"
 )
-_MUTABILITIES: Final = ("MUTABLE", "IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION", "MUTABLE_WITH_EXCLUSION")
 _RANDOM_DIGITS: Final = 7
 _REPLACED_BY: Final = ("name", "encryptionConfigurations", "region")
-_DEFAULT_ENCRYPTION: Final = "AES256"
 # AWS always has a value for these: a program that no longer names them accepts the one that is there.
 _KEPT_WHEN_LEFT_OUT: Final = frozenset({"encryptionConfigurations", "imageScanningConfiguration"})
 
@@ -79,9 +76,9 @@ class Repository:
         found = _failures(inputs)
         defaults: list[Value] = []
         checked: Properties = dict(inputs)
-        if "imageTagMutability" not in inputs:
-            checked["imageTagMutability"] = "MUTABLE"
-            defaults.append("imageTagMutability")
+        if mutability.KEY not in inputs:
+            checked[mutability.KEY] = mutability.DEFAULT
+            defaults.append(mutability.KEY)
         if "name" not in inputs:
             name = _automatic_name(request)
             if isinstance(name, Failure):
@@ -96,9 +93,11 @@ class Repository:
 
     def diff(self, request: DiffRequest) -> Diff:
         """A change of name, encryption or region replaces the repository; the rest is changed in place."""
+        # A region that is written out is the same as one that is left to the provider.
+        region: Properties = {"region": self._session.region}
         diff = compare(
-            _comparable(request.old_inputs, request.inputs),
-            _comparable(request.inputs, request.inputs),
+            region | _comparable(request.old_inputs, request.inputs),
+            region | _comparable(request.inputs, request.inputs),
             replace_on=_REPLACED_BY,
             ignore=(_DEFAULTS,),
             # Its name is taken until it is gone.
@@ -122,12 +121,12 @@ class Repository:
         doing = f"creating the ECR repository {name}"
         wanted: CreateRepositoryRequestTypeDef = {
             "repositoryName": name,
-            "imageTagMutability": _mutability(inputs),
+            "imageTagMutability": mutability.chosen(inputs),
             "imageScanningConfiguration": {"scanOnPush": _scan_on_push(inputs)},
-            "encryptionConfiguration": _encryption(inputs),
+            "encryptionConfiguration": encryption.request(inputs),
             "tags": [{"Key": key, "Value": value} for key, value in tagging.texts(inputs.get("tags")).items()],
         }
-        if filters := _filters(inputs):
+        if filters := mutability.exclusions(inputs):
             wanted["imageTagMutabilityExclusionFilters"] = filters
         with one_line_errors(doing):
             try:
@@ -158,12 +157,15 @@ class Repository:
         client = self._client(new)
         name = request.id
         with one_line_errors(f"updating the ECR repository {name}"):
-            if (_mutability(old), _filters(old)) != (_mutability(new), _filters(new)):
+            if (mutability.chosen(old), mutability.exclusions(old)) != (
+                mutability.chosen(new),
+                mutability.exclusions(new),
+            ):
                 wanted: PutImageTagMutabilityRequestTypeDef = {
                     "repositoryName": name,
-                    "imageTagMutability": _mutability(new),
+                    "imageTagMutability": mutability.chosen(new),
                 }
-                if filters := _filters(new):
+                if filters := mutability.exclusions(new):
                     wanted["imageTagMutabilityExclusionFilters"] = filters
                 client.put_image_tag_mutability(**wanted)
             if "imageScanningConfiguration" in new and _scan_on_push(old) != _scan_on_push(new):
@@ -231,7 +233,7 @@ class Repository:
         all_tags: Properties = dict(tags)
         outputs: Properties = {
             "arn": repository.get("repositoryArn", ""),
-            "encryptionConfigurations": [encryption_output(repository)],
+            "encryptionConfigurations": [encryption.output(repository.get("encryptionConfiguration"))],
             "id": name,
             "imageScanningConfiguration": {"scanOnPush": scan_output(repository)},
             "imageTagMutability": repository.get("imageTagMutability", "MUTABLE"),
@@ -241,8 +243,8 @@ class Repository:
             "repositoryUrl": repository.get("repositoryUri", ""),
             "tagsAll": all_tags,
         }
-        if filters := filters_output(repository):
-            outputs["imageTagMutabilityExclusionFilters"] = filters
+        if filters := mutability.output(repository.get("imageTagMutabilityExclusionFilters", [])):
+            outputs[mutability.FILTERS] = filters
         if all_tags:
             outputs["tags"] = all_tags
         if inputs.get("forceDelete") is not None:
@@ -262,63 +264,20 @@ class Repository:
         return outputs
 
 
-def encryption_output(repository: RepositoryTypeDef) -> Properties:
-    """A repository's encryption, as the outputs show it."""
-    encryption = repository.get("encryptionConfiguration")
-    return {
-        "encryptionType": encryption.get("encryptionType", _DEFAULT_ENCRYPTION) if encryption else _DEFAULT_ENCRYPTION,
-        "kmsKey": encryption.get("kmsKey", "") if encryption else "",
-    }
-
-
 def scan_output(repository: RepositoryTypeDef) -> bool:
     """Whether a repository scans every image that is pushed."""
     return bool(repository.get("imageScanningConfiguration", {}).get("scanOnPush", False))
 
 
-def filters_output(repository: RepositoryTypeDef) -> list[Value]:
-    """The tags that a repository excepts from its mutability, as the outputs show them."""
-    return [
-        {"filter": entry["filter"], "filterType": entry["filterType"]}
-        for entry in repository.get("imageTagMutabilityExclusionFilters", [])
-    ]
-
-
 def _failures(inputs: Properties) -> list[Failure]:
-    found = [
-        Failure(key, f"not an input of {TYPE}; accepted are {', '.join(sorted(_INPUTS))}")
-        for key in inputs
-        if key not in _INPUTS
+    expected = "2 to 256 lower case letters, digits, . _ - and /, as team/app"
+    return [
+        *checks.unaccepted(inputs, _INPUTS, TYPE),
+        *checks.text("name", inputs.get("name"), _NAME, expected),
+        *mutability.failures(inputs),
+        *encryption.failures(inputs),
+        *tagging.failures("tags", inputs.get("tags")),
     ]
-    name = unwrap(inputs.get("name"))
-    if isinstance(name, str) and not _NAME.match(name):
-        found.append(
-            Failure(
-                "name",
-                f"expected 2 to 256 lower case letters, digits, . _ - and /, as team/app, received {name!r}",
-            )
-        )
-    mutability = unwrap(inputs.get("imageTagMutability"))
-    if mutability is not None and not isinstance(mutability, Unknown) and mutability not in _MUTABILITIES:
-        found.append(Failure("imageTagMutability", f"expected {', '.join(_MUTABILITIES)}, received {mutability!r}"))
-    filters = inputs.get("imageTagMutabilityExclusionFilters")
-    if filters and isinstance(mutability, str | None) and not str(mutability).endswith("_WITH_EXCLUSION"):
-        found.append(
-            Failure(
-                "imageTagMutabilityExclusionFilters",
-                f"needs imageTagMutability to be one of *_WITH_EXCLUSION, received {mutability!r}",
-            )
-        )
-    for encryption in _objects(inputs.get("encryptionConfigurations")):
-        kind = encryption.get("encryptionType")
-        if kind not in (None, "AES256", "KMS", "KMS_DSSE") and not isinstance(kind, Unknown):
-            found.append(
-                Failure("encryptionConfigurations[0].encryptionType", f"expected AES256 or KMS, received {kind!r}")
-            )
-    tags = unwrap(inputs.get("tags"))
-    if not isinstance(tags, dict | Unknown | None):
-        found.append(Failure("tags", f"expected an object of key to text, received {tags!r}"))
-    return found
 
 
 def _automatic_name(request: CheckRequest) -> str | Failure:
@@ -336,23 +295,11 @@ def _automatic_name(request: CheckRequest) -> str | Failure:
 
 
 def _comparable(inputs: Properties, wanted: Mapping[str, Value]) -> Properties:
-    """The inputs in one form: a default is the same whether it is written out or left out.
-
-    AWS chooses a key where the program wants KMS and names none: then any key is the wanted one.
-    """
+    """The inputs in one form: a default is the same whether it is written out or left out."""
     comparable = dict(inputs)
-    encryption = inputs.get("encryptionConfigurations")
-    any_key = not any(chosen.get("kmsKey") for chosen in _objects(wanted.get("encryptionConfigurations")))
-    if encryption is not None and not contains_unknown(encryption):
-        comparable["encryptionConfigurations"] = [
-            {
-                "encryptionType": chosen.get("encryptionType", _DEFAULT_ENCRYPTION),
-                **({} if any_key else {"kmsKey": chosen.get("kmsKey") or ""}),
-            }
-            for chosen in _objects(encryption)
-        ]
-    elif encryption is None and "encryptionConfigurations" in wanted:
-        comparable["encryptionConfigurations"] = [{"encryptionType": _DEFAULT_ENCRYPTION}]
+    chosen = encryption.comparable(inputs.get(encryption.KEY), wanted.get(encryption.KEY))
+    if chosen is not None:
+        comparable[encryption.KEY] = chosen
     if "imageScanningConfiguration" in wanted and inputs.get("imageScanningConfiguration") is None:
         comparable["imageScanningConfiguration"] = {"scanOnPush": False}
     if inputs.get("forceDelete") is None and "forceDelete" in wanted:
@@ -376,39 +323,12 @@ def _live_inputs(request: ReadRequest, outputs: Properties) -> Properties:
         return inputs
     kept = ("imageScanningConfiguration", "imageTagMutability", "imageTagMutabilityExclusionFilters", "name", "tags")
     inputs: Properties = {key: outputs[key] for key in kept if key in outputs}
-    if outputs["encryptionConfigurations"] != [{"encryptionType": _DEFAULT_ENCRYPTION, "kmsKey": ""}]:
-        inputs["encryptionConfigurations"] = outputs["encryptionConfigurations"]
+    if not encryption.is_default(outputs[encryption.KEY]):
+        inputs[encryption.KEY] = outputs[encryption.KEY]
     inputs[_DEFAULTS] = []
     return inputs
-
-
-def _mutability(inputs: Mapping[str, Value]) -> Mutability:
-    return cast("Mutability", get_string(inputs, "imageTagMutability") or "MUTABLE")
 
 
 def _scan_on_push(inputs: Mapping[str, Value]) -> bool:
     scanning = unwrap(inputs.get("imageScanningConfiguration"))
     return isinstance(scanning, dict) and scanning.get("scanOnPush") is True
-
-
-def _encryption(inputs: Mapping[str, Value]) -> EncryptionConfigurationTypeDef:
-    for chosen in _objects(inputs.get("encryptionConfigurations")):
-        encryption: EncryptionConfigurationTypeDef = {
-            "encryptionType": cast("Literal['AES256', 'KMS']", chosen.get("encryptionType") or _DEFAULT_ENCRYPTION)
-        }
-        if key := get_string(chosen, "kmsKey"):
-            encryption["kmsKey"] = key
-        return encryption
-    return {"encryptionType": "AES256"}
-
-
-def _filters(inputs: Mapping[str, Value]) -> list[ImageTagMutabilityExclusionFilterTypeDef]:
-    return [
-        {"filter": get_string(entry, "filter") or "", "filterType": "WILDCARD"}
-        for entry in _objects(inputs.get("imageTagMutabilityExclusionFilters"))
-    ]
-
-
-def _objects(value: Value) -> list[Properties]:
-    unwrapped = unwrap(value)
-    return [item for item in unwrapped if isinstance(item, dict)] if isinstance(unwrapped, list) else []

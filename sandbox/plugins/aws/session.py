@@ -1,4 +1,4 @@
-"""boto3 clients for the configured account, and their errors in one line."""
+"""boto3 clients for the configured account."""
 
 from __future__ import annotations
 
@@ -11,16 +11,10 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    EndpointConnectionError,
-    NoCredentialsError,
-    NoRegionError,
-    ProfileNotFound,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ..protocol.provider import ProviderError
+from . import refusals
 from .config import AwsConfig, Role
 
 if TYPE_CHECKING:
@@ -32,19 +26,6 @@ _CONNECT_LIMIT: Final = 5.0  # seconds
 _READ_LIMIT: Final = 30.0  # seconds
 _DEFAULT_ATTEMPTS: Final = 4
 _DEFAULT_STS_REGION: Final = "us-east-1"
-
-_CREDENTIALS_REFUSED: Final = frozenset(
-    {
-        "AuthFailure",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
-_NOT_ALLOWED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
 class _MakesClients(Protocol):
@@ -161,37 +142,8 @@ def one_line_errors(doing: str) -> Generator[None]:
     """
     try:
         yield
-    except ClientError as error:
-        raise ProviderError(f"{doing}: {_client_error(error)}") from None
-    except NoCredentialsError:
-        raise ProviderError(
-            f"{doing}: no AWS credentials were found; set a profile (pulumi config set aws:profile <name>), "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in: aws sso login"
-        ) from None
-    except NoRegionError:
-        raise ProviderError(f"{doing}: no region is set; pulumi config set aws:region <region>") from None
-    except ProfileNotFound as error:
-        raise ProviderError(f"{doing}: {error}; aws configure list-profiles shows what there is") from None
-    except EndpointConnectionError as error:
-        raise ProviderError(f"{doing}: {error}; is the endpoint right, and is it up?") from None
-    except BotoCoreError as error:
-        raise ProviderError(f"{doing}: {' '.join(str(error).split())}") from None
-
-
-def error_code(error: ClientError) -> str:
-    """The service's name for what went wrong, as `RepositoryNotFoundException`."""
-    details = cast("dict[str, dict[str, str]]", error.response).get("Error", {})
-    return details.get("Code", "")
-
-
-def _client_error(error: ClientError) -> str:
-    details = cast("dict[str, dict[str, str]]", error.response).get("Error", {})
-    code, message = details.get("Code", ""), " ".join(details.get("Message", "").split())
-    if code in _CREDENTIALS_REFUSED:
-        return f"AWS refuses the credentials: {message} ({code})"
-    if code in _NOT_ALLOWED:
-        return f"not allowed: {message} ({code})"
-    return f"{message} ({code})"
+    except (ClientError, BotoCoreError) as error:
+        raise ProviderError(f"{doing}: {refusals.told(error)}") from None
 
 
 def _session(config: AwsConfig) -> boto3.Session:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ..protocol.provider import Failure
 from ..protocol.values import Properties, Unknown, Value, unwrap
 
 _SYSTEM_PREFIX = "aws:"
@@ -16,6 +17,14 @@ class TagChange:
 
     set: Mapping[str, str]
     remove: tuple[str, ...]
+
+
+def failures(key: str, value: Value) -> list[Failure]:
+    """What of some tags is not accepted."""
+    tags = unwrap(value)
+    if isinstance(tags, dict | Unknown | None):
+        return []
+    return [Failure(key, f"expected an object of key to text, received {tags!r}")]
 
 
 def merged(default_tags: Mapping[str, str], tags: Value) -> Value:
