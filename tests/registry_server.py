@@ -39,7 +39,8 @@ class Reply:
 
 def error(status: int, code: str, message: str, **headers: str) -> Reply:
     """An error as the distribution specification has it; `_` in a header's name stands for `-`."""
-    body = {"errors": [{"code": code, "message": message}]}
+    # Without a detail, Docker Engine takes an error whose message is the code's own for one that may pass.
+    body: dict[str, Any] = {"errors": [{"code": code, "message": message, "detail": {}}]}
     return Reply(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,7 @@ PLUGINS = {"docker": "5.2.0"}
 BASE_IMAGE = "python:3.13-slim-trixie"
 """An image that the engine has already: the sandbox makes it, or has pulled it."""
 
+_INDEX = "application/vnd.oci.image.index.v1+json"
 _MANIFESTS = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
 
 PRELUDE = """
@@ -68,6 +70,41 @@ class Registry:
             if error.code == 404:
                 return None
             raise
+
+    def manifest(self, repository: str, reference: str) -> dict[str, Any]:
+        """The manifest of a tag or digest."""
+        request = self._request(f"{repository}/manifests/{reference}")
+        request.add_header("Accept", _MANIFESTS)
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - http, above
+            return json.load(answer)
+
+    def image_config(self, repository: str, reference: str) -> dict[str, Any]:
+        """The configuration of an image, which says what it was built for."""
+        digest = self.manifest(repository, reference)["config"]["digest"]
+        with urllib.request.urlopen(self._request(f"{repository}/blobs/{digest}"), timeout=10) as answer:  # noqa: S310
+            return json.load(answer)
+
+    def put_index(self, repository: str, tag: str, platforms: Mapping[str, str]) -> str:
+        """Make an index of some images, platform to tag, and return its digest."""
+        entries: list[dict[str, Any]] = []
+        for platform, reference in platforms.items():
+            system, _, architecture = platform.partition("/")
+            request = self._request(f"{repository}/manifests/{reference}")
+            request.add_header("Accept", _MANIFESTS)
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+                entries.append(
+                    {
+                        "mediaType": answer.headers["Content-Type"],
+                        "digest": answer.headers["Docker-Content-Digest"],
+                        "size": int(answer.headers["Content-Length"]),
+                        "platform": {"os": system, "architecture": architecture},
+                    }
+                )
+        request = self._request(f"{repository}/manifests/{tag}", method="PUT")
+        request.add_header("Content-Type", _INDEX)
+        request.data = json.dumps({"schemaVersion": 2, "mediaType": _INDEX, "manifests": entries}).encode()
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return answer.headers["Docker-Content-Digest"]
 
     def tags(self, repository: str) -> list[str]:
         """The tags of a repository; none when there is no such repository."""

@@ -55,7 +55,8 @@ class _Storage:
     def _layer(self, request: Request) -> Reply:
         self._uploads[request.path] += request.body
         if request.method == "PATCH":
-            return Reply(202, headers={"Location": request.path})
+            received = f"0-{len(self._uploads[request.path]) - 1}"
+            return Reply(202, headers={"Location": request.path, "Range": received})
         digest = request.query["digest"]
         self._blobs[digest] = self._uploads[request.path]
         return Reply(201, headers={"Docker-Content-Digest": digest})
@@ -63,11 +64,11 @@ class _Storage:
 
 @contextmanager
 def push_registry(errors: Mapping[str, Callable[[Request], Reply]]) -> Generator[RegistryServer]:
-    """Take pushes, except where there is an error for a stage."""
+    """Take pushes, except where there is an error for a stage, or for `every` one."""
     storage = _Storage()
 
     def answer(request: Request) -> Reply:
-        return errors.get(stage(request), storage.take)(request)
+        return errors.get("every", errors.get(stage(request), storage.take))(request)
 
     with serve(answer) as server:
         yield server

@@ -180,6 +180,58 @@ def test_a_base_image_that_cannot_be_pulled_is_named(new_project: NewProject) ->
     assert f"the base image {missing} for linux/amd64 cannot be pulled (context/Dockerfile line 2)" in outcome.errors
 
 
+def test_the_platform_that_is_asked_for_is_built(new_project: NewProject, repository: str) -> None:
+    project = new_project(IMAGE.replace("build()", "build(platform='linux/arm64')"))
+    outcome = project.up()
+    assert outcome.succeeded, outcome.output
+    config = registry().image_config(repository, "1")
+    assert (config["os"], config["architecture"]) == ("linux", "arm64")
+    assert project.resources()["image"]["outputs"]["platform"] == "linux/arm64"
+
+
+BASE_FOR_AMD64 = """
+base = docker.Image("base", image_name=f"{REPOSITORY}/base:1", build=build("base"), registry=login())
+pulumi.export("base", base.repo_digest)
+image = docker.Image(
+    "image", image_name=f"{REPOSITORY}:1", build=build(platform="linux/arm64", args={"BASE": base.repo_digest}),
+    registry=login(),
+)
+"""
+
+
+@pytest.mark.parametrize("lists", [False, True], ids=["of one platform", "that lists its platforms"])
+def test_a_base_image_that_is_not_there_for_the_platform_is_refused(
+    new_project: NewProject, repository: str, lists: bool
+) -> None:
+    program = BASE_FOR_AMD64
+    project = new_project(program, {"Dockerfile": "ARG BASE\n\nFROM ${BASE}\nCOPY who /\n"})
+    write_context(project.directory / "base", {"Dockerfile": SCRATCH, "who": f"base of {repository}"})
+    if lists:
+        project.write(PRELUDE + program.partition("image =")[0])
+        assert project.up().succeeded
+        index = registry().put_index(f"{repository}/base", "index", {"linux/amd64": "1"})
+        name = f"{registry().host}/{repository}/base@{index}"
+        project.write(PRELUDE + program.replace('"BASE": base.repo_digest', f'"BASE": "{name}"'))
+    outcome = project.up()
+    assert not outcome.succeeded
+    assert (
+        f"the base image {registry().host}/{repository}/base is not there for linux/arm64 (context/Dockerfile line 3): "
+        "it is there for linux/amd64; take a base image that is, or set another build.platform"
+    ) in outcome.errors
+    assert registry().tags(repository) == []
+
+
+def test_a_base_image_for_the_building_machine_need_not_be_there_for_the_platform(
+    new_project: NewProject, repository: str
+) -> None:
+    dockerfile = "ARG BASE\nFROM --platform=linux/amd64 ${BASE} AS tools\nFROM scratch\nCOPY --from=tools who /\n"
+    project = new_project(BASE_FOR_AMD64, {"Dockerfile": dockerfile})
+    write_context(project.directory / "base", {"Dockerfile": SCRATCH, "who": f"base of {repository}"})
+    outcome = project.up()
+    assert outcome.succeeded, outcome.output
+    assert registry().image_config(repository, "1")["architecture"] == "arm64"
+
+
 def test_a_refused_login_names_registry_and_user_and_never_the_password(new_project: NewProject) -> None:
     outcome = new_project(IMAGE.replace("login()", "login('wrong-and-secret', 'mallory')")).up()
     assert not outcome.succeeded
@@ -187,10 +239,12 @@ def test_a_refused_login_names_registry_and_user_and_never_the_password(new_proj
     assert "wrong-and-secret" not in outcome.output
 
 
-def test_a_push_without_any_login_tells_how_to_give_one(new_project: NewProject, tmp_path: Path) -> None:
+def test_a_push_without_any_login_tells_how_to_give_one(
+    new_project: NewProject, tmp_path: Path, repository: str
+) -> None:
     empty = tmp_path / "no-docker-config"
     outcome = new_project(IMAGE.replace(", registry=login()", ""), DOCKER_CONFIG=str(empty)).up()
-    assert f"registry {registry().host} asks for a login and there is none" in outcome.errors
+    assert f"registry {registry().host} asks for a login to push to {repository} and there is none" in outcome.errors
 
 
 def test_the_machines_own_docker_login_is_used_when_the_program_brings_none(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.plugins.docker import client as client_module
-from sandbox.plugins.docker import failures, references, spec
-from sandbox.plugins.docker.build_output import Failed, Progress, instructions, read_failure
+from sandbox.plugins.docker import failures, platforms, references, spec
+from sandbox.plugins.docker.build_output import Failed, Progress, instructions, read_failure, unread_caches
 from sandbox.plugins.docker.builder import build_arguments
 from sandbox.plugins.docker.client import Endpoint, client, find_docker
 from sandbox.plugins.docker.logins import Login, LoginsError, parse_logins, with_logins
@@ -342,7 +342,7 @@ def test_a_step_from_the_cache_is_shown_by_its_name() -> None:
 PUSH_FAILURES = {
     "login refused": (
         "unauthorized: authentication required",
-        "registry registry.example.com:5000 refuses the login of user 'u': unauthorized",
+        "registry registry.example.com:5000 refuses the login of user 'u', to push to team/app: unauthorized",
     ),
     "expired": (
         "denied: Your authorization token has expired. Reauthenticate and try again.",
@@ -370,7 +370,10 @@ PUSH_FAILURES = {
         "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
         "no Docker daemon answers at unix:///var/run/docker.sock; start it",
     ),
-    "not our words": ("something new", "was built but not pushed: something new"),
+    "not our words": (
+        "something new",
+        "was built but not pushed: registry registry.example.com:5000 did not take it in team/app: something new",
+    ),
 }
 
 
@@ -379,6 +382,82 @@ def test_a_failed_push_is_told_in_one_line(said: str, line: str) -> None:
     told = failures.push_failure(spec.read(INPUTS), f"The push refers to repository [x]\n{said}\n", "")
     assert line in told
     assert "\n" not in told
+
+
+def test_a_base_image_for_other_platforms_is_named_with_those() -> None:
+    there = ["linux/amd64", "linux/arm/v7"]
+    assert failures.wrong_platform(spec.read(INPUTS), "base:1", 2, there) == (
+        f"{NAME} was not built: the base image base:1 is not there for linux/arm64 (context/Dockerfile line 2): "
+        "it is there for linux/amd64, linux/arm/v7; take a base image that is, or set another build.platform"
+    )
+
+
+def test_a_base_image_that_the_engine_has_for_another_platform_is_told_so() -> None:
+    failed = Failed("no such host", line=1, base_image="base:1")
+    told = failures.build_failure(spec.read(INPUTS), failed, "", "", "linux/amd64")
+    assert told.endswith(
+        "cannot be pulled (context/Dockerfile line 1): no such host; the engine has it for linux/amd64 only"
+    )
+
+
+CACHE_IMPORTS = """\
+#4 importing cache manifest from localhost:1/a:cache
+#5 importing cache manifest from b.example.com/b:cache
+#4 sha256:0123
+#6 importing cache manifest from c:cache
+#4 ERROR: localhost:1/a:cache: not found
+#6 DONE 0.0s
+#5 ERROR: pulling from host b.example.com failed with status code [manifests cache]: 401 Unauthorized
+#7 [2/2] RUN false
+#7 ERROR: executor failed running [/bin/sh -c false]: exit code: 1
+"""
+
+
+def test_caches_that_could_not_be_read_are_found() -> None:
+    assert unread_caches(CACHE_IMPORTS.splitlines()) == {
+        "localhost:1/a:cache": "localhost:1/a:cache: not found",
+        "b.example.com/b:cache": "pulling from host b.example.com failed with status code [manifests cache]: "
+        "401 Unauthorized",
+    }
+
+
+BASES = """\
+ARG PYTHON=python:3.13
+FROM ${PYTHON} AS packages
+FROM --platform=$BUILDPLATFORM docker.io/library/golang:1 AS tool
+FROM --platform=$TARGETPLATFORM alpine
+COPY --from=redis:8 /x /x
+FROM scratch
+FROM packages
+"""
+
+
+def test_the_base_images_that_have_to_be_for_the_target_are_found() -> None:
+    names = ("python:3.13", "golang:1", "alpine:3", "redis:8", "alpine")
+    lines = [f"#{number} [internal] load metadata for docker.io/library/{name}" for number, name in enumerate(names)]
+    # A variable could be anything, so only what no other instruction names on purpose for another platform is left.
+    found = platforms.base_images(lines, BASES)
+    assert found == [f"docker.io/library/{name}" for name in ("python:3.13", "alpine:3", "redis:8", "alpine")]
+    plain = platforms.base_images(lines, BASES.replace("${PYTHON}", "python:3.13"))
+    assert plain == ["docker.io/library/python:3.13", "docker.io/library/alpine"]
+
+
+def test_the_platforms_of_an_image_are_read() -> None:
+    entries = [("linux", "amd64", ""), ("linux", "arm64", "v8"), ("unknown", "unknown", "")]
+    index = {"manifests": [{"platform": {"os": o, "architecture": a, "variant": v}} for o, a, v in entries]}
+    assert platforms.listed(json.dumps(index)) == ["linux/amd64", "linux/arm64/v8"]
+    assert platforms.listed('{"schemaVersion": 2, "config": {}}') is None
+    single = {"Descriptor": {"platform": {"os": "linux", "architecture": "amd64"}}}
+    assert platforms.of_single(json.dumps(single)) == ["linux/amd64"]
+    assert platforms.of_single("no such manifest") == []
+    assert platforms.same("linux/arm64/v8", "linux/arm64")
+    assert not platforms.same("linux/arm64", "linux/amd64")
+
+
+@pytest.mark.parametrize("image", ["localhost/a", "localhost:5001/a:1", "127.0.0.1:5/a", "[::1]:5/a", "[::1]/a"])
+def test_an_image_of_this_machines_registry_is_told_apart(image: str) -> None:
+    assert references.is_local(image)
+    assert not references.is_local(image.replace("localhost", "localhost.example.com").replace("1", "9"))
 
 
 def test_a_full_disk_in_a_build_is_told_as_that() -> None:

@@ -16,6 +16,7 @@ TAIL_LINES: Final = 20
 _STEP_LINE: Final = re.compile(r"#(\d+) (.*)\Z")
 _PRINTED: Final = re.compile(r"\d+\.\d+ (.*)\Z")
 _INSTRUCTION: Final = re.compile(r"\[(?:\S+ )*\d+/\d+\] (.*)\Z")
+_CACHE_IMPORT: Final = re.compile(r"importing cache manifest from (\S+)\Z")
 _METADATA: Final = re.compile(r"\[internal\] load metadata for (\S+)\Z")
 _FAILED: Final = re.compile(r"ERROR: (.*)\Z")
 _CACHED: Final = "CACHED"
@@ -101,14 +102,57 @@ def read_failure(lines: Sequence[str], dockerfile: str) -> Failed:
     )
 
 
+def unread_caches(lines: Sequence[str]) -> dict[str, str]:
+    """The images that were to serve as caches and could not be read, each with the builder's reason."""
+    imports: dict[str, str] = {}
+    unread: dict[str, str] = {}
+    for line in lines:
+        match = _STEP_LINE.match(line)
+        if match is None:
+            continue
+        number, text = match.groups()
+        if cache := _CACHE_IMPORT.match(text):
+            imports[number] = cache[1]
+        elif number in imports and (failure := _FAILED.match(text)):
+            unread[imports[number]] = _WRAPPERS.sub("", failure[1], count=1)
+    return unread
+
+
+def fetched_images(lines: Sequence[str]) -> list[str]:
+    """The images that the build looked up to build from, or to copy from, by their full names."""
+    steps = (match[2] for line in lines if (match := _STEP_LINE.match(line)))
+    return list(dict.fromkeys(metadata[1] for step in steps if (metadata := _METADATA.match(step))))
+
+
+def short_image(image: str) -> str:
+    """An image's name as people write it: without Docker Hub's host and a digest."""
+    return image.partition("@")[0].removeprefix("docker.io/").removeprefix("library/")
+
+
+def may_be(written: str, image: str) -> bool:
+    """Whether an image, as a Dockerfile writes it, can be this one, with something in place of each variable."""
+    return _becomes(short_image(written), short_image(image))
+
+
 def line_of_image(image: str, dockerfile: str) -> int:
-    """The line of the first instruction that uses an image; 0 when none does so by its name."""
-    name = _short_image(image)
+    """The line of the first instruction that uses an image, or of the one `FROM` that may; 0 when that is not clear."""
+    name = short_image(image)
     for number, text in instructions(dockerfile):
         words = [word.removeprefix("--from=") for word in text.split()[1:]]
-        if name and any(_short_image(word) == name for word in words):
+        if name and any(short_image(word) == name for word in words):
             return number
-    return 0
+    variable = [
+        number
+        for number, text in instructions(dockerfile)
+        if name and "$" in (written := base_image(text)) and may_be(written, name)
+    ]
+    return variable[0] if len(variable) == 1 else 0
+
+
+def base_image(instruction: str) -> str:
+    """The image of a `FROM`, as it is written; empty for another instruction."""
+    keyword, *words = instruction.split()
+    return next((word for word in words if not word.startswith("--")), "") if keyword.upper() == "FROM" else ""
 
 
 def line_of(instruction: str, dockerfile: str) -> int:
@@ -152,14 +196,10 @@ def _becomes(text: str, wanted: str) -> bool:
 def _wanted_image(step: str, instruction: str) -> str:
     """The image that a step fetches; empty when it does something else."""
     if metadata := _METADATA.match(step):
-        return _short_image(metadata[1])
+        return short_image(metadata[1])
     if instruction.startswith("FROM "):
-        return _short_image(instruction.split()[1])
+        return short_image(instruction.split()[1])
     return ""
-
-
-def _short_image(image: str) -> str:
-    return image.partition("@")[0].removeprefix("docker.io/").removeprefix("library/")
 
 
 def _squeeze(text: str) -> str:

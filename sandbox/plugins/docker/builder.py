@@ -12,7 +12,7 @@ from typing import Final, cast
 
 from ..protocol.engine_log import ResourceLog
 from ..protocol.provider import ProviderError
-from . import build_output, failures, references
+from . import build_output, failures, platforms, references
 from .client import Client
 from .spec import ImageSpec
 
@@ -45,11 +45,19 @@ class Builder:
                 self.log.status(text)
 
         ended = self.client.run(["build", "--progress=plain", "--iidfile", str(id_file), *options], show, variables)
-        if ended.exit_code == 0:
-            return id_file.read_text().strip()
         dockerfile = Path(spec.dockerfile).read_text(encoding="utf-8", errors="replace")
-        failed = build_output.read_failure(ended.lines, dockerfile)
-        raise ProviderError(failures.build_failure(spec, failed, ended.text, self.host))
+        if ended.exit_code != 0:
+            failed = build_output.read_failure(ended.lines, dockerfile)
+            if failed.base_image and failures.lacks_platform(failed):
+                fetched = build_output.fetched_images(ended.lines)
+                named = [image for image in fetched if build_output.may_be(failed.base_image, image)]
+                there = self._listed_platforms(named[0]) if named else []
+                raise ProviderError(failures.wrong_platform(spec, failed.base_image, failed.line, there))
+            here = self._local_platform(failed.base_image) if failed.base_image else ""
+            raise ProviderError(failures.build_failure(spec, failed, ended.text, self.host, here))
+        self._tell_of_caches(ended.lines)
+        self._require_platform(spec, ended.lines, dockerfile)
+        return id_file.read_text().strip()
 
     def push(self, spec: ImageSpec) -> str:
         """Push the image under its name, and return `repository@sha256:…` as the registry knows it.
@@ -70,6 +78,39 @@ class Builder:
                 f"{spec.name} was pushed, but docker did not tell its digest: {failures.last_line(ended.text)}"
             )
         return self._confirmed(spec, digests[-1])
+
+    def _tell_of_caches(self, lines: Sequence[str]) -> None:
+        for image, reason in build_output.unread_caches(lines).items():
+            if reason.endswith(": not found"):
+                self.log.status(f"no build cache at {image} yet")
+            else:
+                self.log.warning(f"the build cache {image} was not used: {reason}")
+
+    def _require_platform(self, spec: ImageSpec, lines: Sequence[str], dockerfile: str) -> None:
+        """Refuse what was built for another platform from a base image that is not there for it."""
+        asked = self.client.run(["version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"])
+        if platforms.same(failures.last_line(asked.text), spec.platform):
+            return
+        for image in platforms.base_images(lines, dockerfile):
+            there = self._listed_platforms(image)
+            if there and not any(platforms.same(platform, spec.platform) for platform in there):
+                self.client.run(["image", "rm", spec.name])  # its label is wrong
+                line = build_output.line_of_image(image, dockerfile)
+                raise ProviderError(failures.wrong_platform(spec, build_output.short_image(image), line, there))
+
+    def _listed_platforms(self, image: str) -> list[str]:
+        """The platforms that an image is there for, as its registry tells; empty if it cannot be asked."""
+        question = ["manifest", "inspect", *(["--insecure"] if references.is_local(image) else [])]
+        asked = self.client.run([*question, image])
+        if asked.exit_code != 0:
+            return []
+        listed = platforms.listed(asked.text)
+        return platforms.of_single(self.client.run([*question, "--verbose", image]).text) if listed is None else listed
+
+    def _local_platform(self, image: str) -> str:
+        """The platform of an image that the engine has; empty if it has none of this name."""
+        asked = self.client.run(["image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", image])
+        return failures.last_line(asked.text) if asked.exit_code == 0 else ""
 
     def _confirmed(self, spec: ImageSpec, digest: str) -> str:
         """`repository@digest`, once the engine has recorded this digest for this very repository."""

@@ -63,6 +63,12 @@ def parse(text: str) -> Reference:
     return Reference(registry, path, match["tag"] or "", match["digest"] or "")
 
 
+def is_local(image: str) -> bool:
+    """Whether an image's registry is on a loopback address, where Docker speaks to it without TLS too."""
+    host = re.sub(r":\d+\Z", "", image.partition("/")[0])
+    return host in ("localhost", "[::1]") or re.fullmatch(r"127(\.\d+){3}", host) is not None
+
+
 def login_key(server: str) -> str:
     """The key for a registry's credentials in a Docker configuration, from a host, a URL or `host/repository`."""
     host = re.sub(r"^https?://", "", server).split("/", 1)[0]
