@@ -1,20 +1,24 @@
-"""A microservice on Kubernetes: a Deployment, and a Service where it listens."""
+"""A microservice on Kubernetes: a Deployment, and what a Deployment should not be without."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 core = kubernetes.core.v1
+meta = kubernetes.meta.v1
 
-PORT_NAME: Final = "main"
-"""The name of a container's port, by which its Service and its probes refer to it."""
+METRICS_PORT_NAME: Final = "metrics"
+"""The name of the container's port that only metrics are read from."""
 
-_READ_ONLY_USER: Final = 10001
+_UNNAMED_PORT: Final = "main"
+_USER: Final = 10001
+# Where pods of one service should not stand together: on one node, in one zone.
+_SPREAD_OVER: Final = ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
 
 
 @dataclass(frozen=True)
@@ -22,13 +26,20 @@ class Listener:
     """Where a microservice listens: ``container_port`` in its pods, ``port`` for those who call its Service.
 
     ``service_type`` is ``ClusterIP``, ``NodePort`` or ``LoadBalancer``; ``node_port`` (30000-32767) is for
-    ``NodePort``, and without one the cluster picks it.
+    ``NodePort``, and without one the cluster picks it. ``app_protocol`` names what is spoken, as IANA or the cluster's
+    service mesh calls it, ``None`` where that is nothing with a name; the port bears the same name.
     """
 
     container_port: int
     port: int
     service_type: str = "ClusterIP"
     node_port: int | None = None
+    app_protocol: str | None = "http"
+
+    @property
+    def port_name(self) -> str:
+        """The name of the port in the pods and in the Service."""
+        return self.app_protocol or _UNNAMED_PORT
 
 
 @dataclass(frozen=True)
@@ -49,38 +60,110 @@ class CommandChecks:
 
 
 @dataclass(frozen=True)
-class MicroserviceArgs:
-    """What a :class:`Microservice` is made of.
+class TcpChecks:
+    """A port of a container that lives and is ready as long as it takes connections."""
 
-    ``image`` is the whole reference. ``cpu`` is what a pod asks for; ``memory`` is what it asks for and may not exceed:
-    memory that is promised and not there ends in pods killed at random. ``writable`` are folders that the container may
-    write to; the rest of its file system is read-only. ``grace_seconds`` is the time that a pod has to finish its work
-    when it is stopped; ``rollout_seconds`` is the time that a rollout has before it counts as failed.
+    port: int
+
+
+Checks: TypeAlias = HttpChecks | CommandChecks | TcpChecks
+
+
+@dataclass(frozen=True)
+class Autoscale:
+    """From ``least`` to ``most`` pods, so many that they use ``cpu_percent`` of the CPU that they ask for.
+
+    The cluster needs a source of the metrics API, such as metrics-server.
+    """
+
+    least: int
+    most: int
+    cpu_percent: int = 80
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that no number of pods meets."""
+        if not 1 <= self.least <= self.most:
+            raise ValueError(f"an autoscaler from {self.least} to {self.most} pods: least must be from 1 to most")
+
+
+@dataclass(frozen=True)
+class MicroserviceArgs:
+    """What a :class:`Microservice` is made of; only the first two have no default.
+
+    Attributes:
+        namespace: where it lives. It should enforce the Pod Security Standard ``restricted``, which the pods meet.
+        image: the whole reference.
+        listener: where it listens; ``None`` for one that nobody calls.
+        checks: how its health is told. Without any, a listener is asked whether its port takes connections.
+        replicas: number of pods; not heeded with ``autoscale``.
+        autoscale: lets the cluster choose the number of pods.
+        environment: variables of the container.
+        command: what runs in place of the image's own entry point.
+        pull_secret: name of the Secret that lets nodes pull the image.
+        user: the number of the user, and of its group, that it runs as.
+        cpu: what a pod is promised.
+        cpu_limit: what a pod may use at most. A program of one thread does not notice one core.
+        memory: what a pod is promised and may use at most: memory that is promised and not there ends in pods killed
+            at random.
+        disk: what a pod may use at most of its node's disk, its logs included.
+        writable: folders that the container may write to, empty at each start; the rest of its files is read-only.
+        claims: folders that outlive the pod: path to the name of a PersistentVolumeClaim. Since the volume is of one
+            node, a new version then starts when the old one has ended.
+        secrets: folders with a file for each entry of a Secret: path to the Secret's name.
+        metrics_port: a port from which only metrics are read.
+        annotations: annotations of the pods.
+        drain_seconds: how long a pod that is being stopped is left alone at first, since it still gets calls until
+            every node has heard of it; 0 where nobody calls.
+        grace_seconds: how long it may take to stop, ``drain_seconds`` included.
+        rollout_seconds: how long a rollout may take before it counts as failed.
+        part_of: the application that it is a part of.
+        component: its role in that, such as ``database``.
+        version: the version that runs.
     """
 
     namespace: pulumi.Input[str]
     image: pulumi.Input[str]
-    checks: HttpChecks | CommandChecks
-    replicas: int = 1
     listener: Listener | None = None
+    checks: Checks | None = None
+    replicas: int = 1
+    autoscale: Autoscale | None = None
     environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, "pulumi.Input[str]"])
     command: Sequence[str] = ()
     pull_secret: pulumi.Input[str] | None = None
-    user: int = _READ_ONLY_USER
+    user: int = _USER
     cpu: str = "25m"
+    cpu_limit: str = "1"
     memory: str = "128Mi"
+    disk: str = "128Mi"
     writable: Sequence[str] = ()
-    grace_seconds: int = 30
+    claims: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, "pulumi.Input[str]"])
+    secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, "pulumi.Input[str]"])
+    metrics_port: int | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
     drain_seconds: int = 5
+    grace_seconds: int = 30
     rollout_seconds: int = 300
     part_of: str | None = None
+    component: str | None = None
+    version: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work together."""
+        if self.drain_seconds >= self.grace_seconds:
+            raise ValueError(
+                f"grace_seconds={self.grace_seconds} must be more than drain_seconds={self.drain_seconds}: "
+                "what is left of it is the time in which the container itself stops"
+            )
+        if self.claims and (self.autoscale or self.replicas > 1):
+            raise ValueError("claims are for one pod: a volume is of one node")
 
 
 class Microservice(pulumi.ComponentResource):
-    """A Deployment of one container and, where it has a listener, the Service before it.
+    """A Deployment of one container, and what belongs to it.
 
-    Both bear ``name`` itself, since others find a service by it. ``deployment`` is done when every pod of the new
-    version is ready. ``service`` is ``None`` without a listener.
+    That is a service account without any rights; a Service where it has a listener; a PodDisruptionBudget where it has
+    more than one pod; an autoscaler where it is to have one. All bear ``name`` itself, since others find a service by
+    it. ``deployment`` is done when every pod of the new version is ready. ``service`` is ``None`` without a listener.
     """
 
     deployment: kubernetes.apps.v1.Deployment
@@ -91,84 +174,110 @@ class Microservice(pulumi.ComponentResource):
         name: str,
         args: MicroserviceArgs,
         *,
-        provider: kubernetes.Provider,
+        provider: kubernetes.Provider | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare the Deployment and the Service."""
+        """Declare all of it."""
         super().__init__("dockercoins:kubernetes:Microservice", name, None, opts)
         self._child_opts = pulumi.ResourceOptions(parent=self, provider=provider)
-        selector = {"app.kubernetes.io/name": name}
-        labels = {**selector, **({"app.kubernetes.io/part-of": args.part_of} if args.part_of else {})}
-        self.service = self._service(name, args, args.listener, selector, labels) if args.listener else None
-        self.deployment = self._deployment(name, args, selector, labels)
+        # The name is fixed, so that a new object cannot stand beside the old one.
+        self._named_opts = pulumi.ResourceOptions.merge(
+            self._child_opts, pulumi.ResourceOptions(delete_before_replace=True)
+        )
+        self._name = name
+        self._args = args
+        # A Deployment's selector is fixed for its life: what may change (a version) is no part of it.
+        self._selector = {"app.kubernetes.io/name": name}
+        self._labels = _labels(self._selector, args)
+        self.service = self._service(args.listener) if args.listener else None
+        self.deployment = self._deployment(self._account())
+        if args.autoscale:
+            self._autoscaler(args.autoscale)
+        if (args.autoscale.least if args.autoscale else args.replicas) > 1:
+            self._disruption_budget()
         self.register_outputs({"deployment": self.deployment.metadata.name})
 
-    def _service(
-        self,
-        name: str,
-        args: MicroserviceArgs,
-        listener: Listener,
-        selector: Mapping[str, str],
-        labels: Mapping[str, str],
-    ) -> kubernetes.core.v1.Service:
+    def _metadata(self, annotations: Mapping[str, str] | None = None) -> meta.ObjectMetaArgs:
+        return meta.ObjectMetaArgs(
+            name=self._name, namespace=self._args.namespace, labels=self._labels, annotations=annotations
+        )
+
+    def _account(self) -> core.ServiceAccount:
+        return core.ServiceAccount(
+            self._name,
+            metadata=self._metadata(),
+            automount_service_account_token=False,
+            opts=self._child_opts,
+        )
+
+    def _service(self, listener: Listener) -> core.Service:
         # A Service works once pods are ready, and for that the Deployment waits already. Waiting for its endpoints as
         # well costs ten seconds, since they have to stay unchanged for so long. Only an outside address is worth it.
         annotations = {} if listener.service_type == "LoadBalancer" else {"pulumi.com/skipAwait": "true"}
         return core.Service(
-            name,
-            metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                name=name, namespace=args.namespace, labels=labels, annotations=annotations
-            ),
+            self._name,
+            metadata=self._metadata(annotations),
             spec=core.ServiceSpecArgs(
                 type=listener.service_type,
-                selector=selector,
+                selector=self._selector,
                 ports=[
                     core.ServicePortArgs(
-                        name=PORT_NAME,
+                        name=listener.port_name,
                         port=listener.port,
-                        target_port=PORT_NAME,
+                        # By number: pods whose port has another name yet go on getting calls.
+                        target_port=listener.container_port,
                         protocol="TCP",
+                        app_protocol=listener.app_protocol,
                         node_port=listener.node_port if listener.service_type == "NodePort" else None,
                     )
                 ],
             ),
-            # The name is fixed, so that the new one cannot stand beside the old one.
-            opts=pulumi.ResourceOptions.merge(self._child_opts, pulumi.ResourceOptions(delete_before_replace=True)),
+            opts=self._named_opts,
         )
 
-    def _deployment(
-        self, name: str, args: MicroserviceArgs, selector: Mapping[str, str], labels: Mapping[str, str]
-    ) -> kubernetes.apps.v1.Deployment:
+    def _deployment(self, account: core.ServiceAccount) -> kubernetes.apps.v1.Deployment:
+        args = self._args
         timeout = f"{args.rollout_seconds}s"
         return kubernetes.apps.v1.Deployment(
-            name,
-            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=name, namespace=args.namespace, labels=labels),
+            self._name,
+            # What the program says holds, also where an autoscaler that it has no more set the number of pods.
+            metadata=self._metadata({"pulumi.com/patchForce": "true"}),
             spec=kubernetes.apps.v1.DeploymentSpecArgs(
-                replicas=args.replicas,
-                selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=selector),
+                replicas=None if args.autoscale else args.replicas,
+                selector=meta.LabelSelectorArgs(match_labels=self._selector),
                 revision_history_limit=3,
                 progress_deadline_seconds=args.rollout_seconds,
-                strategy=kubernetes.apps.v1.DeploymentStrategyArgs(
-                    type="RollingUpdate",
-                    # The old version goes on serving until the new one is ready.
-                    rolling_update=kubernetes.apps.v1.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
-                ),
+                strategy=self._strategy(),
                 template=core.PodTemplateSpecArgs(
-                    metadata=kubernetes.meta.v1.ObjectMetaArgs(labels=labels),
-                    spec=self._pod(name, args),
+                    metadata=meta.ObjectMetaArgs(labels=self._labels, annotations=args.annotations or None),
+                    spec=self._pod(account),
                 ),
             ),
             opts=pulumi.ResourceOptions.merge(
-                self._child_opts,
+                self._named_opts,
                 pulumi.ResourceOptions(
-                    delete_before_replace=True,
                     custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout),
+                    # A field that is left out after it was set is reset: to one pod. This keeps what there is, until
+                    # the autoscaler changes it.
+                    ignore_changes=["spec.replicas"] if args.autoscale else None,
                 ),
             ),
         )
 
-    def _pod(self, name: str, args: MicroserviceArgs) -> kubernetes.core.v1.PodSpecArgs:
+    def _strategy(self) -> kubernetes.apps.v1.DeploymentStrategyArgs:
+        if self._args.claims:
+            return kubernetes.apps.v1.DeploymentStrategyArgs(type="Recreate")
+        return kubernetes.apps.v1.DeploymentStrategyArgs(
+            type="RollingUpdate",
+            # The old version goes on serving until the new one is ready.
+            rolling_update=kubernetes.apps.v1.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
+        )
+
+    def _pod(self, account: core.ServiceAccount) -> core.PodSpecArgs:
+        args = self._args
+        volumes = _volumes(args)
         return core.PodSpecArgs(
+            service_account_name=account.metadata.name,
             automount_service_account_token=False,
             enable_service_links=False,
             termination_grace_period_seconds=args.grace_seconds,
@@ -178,59 +287,163 @@ class Microservice(pulumi.ComponentResource):
                 run_as_user=args.user,
                 run_as_group=args.user,
                 fs_group=args.user,
+                fs_group_change_policy="OnRootMismatch",
                 seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault"),
             ),
-            containers=[self._container(name, args)],
-            volumes=[
-                core.VolumeArgs(name=f"writable-{number}", empty_dir=core.EmptyDirVolumeSourceArgs())
-                for number, _ in enumerate(args.writable)
-            ]
-            or None,
+            topology_spread_constraints=[
+                core.TopologySpreadConstraintArgs(
+                    max_skew=1,
+                    topology_key=key,
+                    # Better together than not at all.
+                    when_unsatisfiable="ScheduleAnyway",
+                    label_selector=meta.LabelSelectorArgs(match_labels=self._selector),
+                    # In a rollout, the pods that are about to go do not count.
+                    match_label_keys=["pod-template-hash"],
+                )
+                for key in _SPREAD_OVER
+            ],
+            containers=[self._container([mount for _, mount in volumes])],
+            volumes=[volume for volume, _ in volumes] or None,
         )
 
-    def _container(self, name: str, args: MicroserviceArgs) -> kubernetes.core.v1.ContainerArgs:
+    def _container(self, mounts: Sequence[core.VolumeMountArgs]) -> core.ContainerArgs:
+        args = self._args
+        ports = [(args.listener.port_name, args.listener.container_port)] if args.listener else []
+        ports += [(METRICS_PORT_NAME, args.metrics_port)] if args.metrics_port else []
+        checks = args.checks or (TcpChecks(args.listener.container_port) if args.listener else None)
         return core.ContainerArgs(
-            name=name,
+            name=self._name,
             image=args.image,
             command=list(args.command) or None,
             env=[core.EnvVarArgs(name=key, value=value) for key, value in args.environment.items()] or None,
-            ports=[core.ContainerPortArgs(name=PORT_NAME, container_port=args.listener.container_port, protocol="TCP")]
-            if args.listener
-            else None,
+            ports=[core.ContainerPortArgs(name=name, container_port=port, protocol="TCP") for name, port in ports]
+            or None,
             resources=core.ResourceRequirementsArgs(
-                requests={"cpu": args.cpu, "memory": args.memory}, limits={"memory": args.memory}
+                requests={"cpu": args.cpu, "memory": args.memory, "ephemeral-storage": args.disk},
+                limits={"cpu": args.cpu_limit, "memory": args.memory, "ephemeral-storage": args.disk},
             ),
             security_context=core.SecurityContextArgs(
                 allow_privilege_escalation=False,
                 read_only_root_filesystem=True,
                 capabilities=core.CapabilitiesArgs(drop=["ALL"]),
             ),
-            liveness_probe=_probe(args.checks, "liveness", period=10, failures=3),
-            readiness_probe=_probe(args.checks, "readiness", period=2, failures=2),
+            liveness_probe=_probe(checks, "liveness", period=10, failures=3),
+            readiness_probe=_probe(checks, "readiness", period=2, failures=2),
             # A program that is slow to start is given a minute before the liveness check may end it.
-            startup_probe=_probe(args.checks, "liveness", period=1, failures=60),
-            # A pod that is being removed still gets calls until every node has heard of it.
+            startup_probe=_probe(checks, "liveness", period=1, failures=60),
             lifecycle=core.LifecycleArgs(
                 pre_stop=core.LifecycleHandlerArgs(sleep=core.SleepActionArgs(seconds=args.drain_seconds))
+            )
+            if args.drain_seconds
+            else None,
+            volume_mounts=list(mounts) or None,
+        )
+
+    def _autoscaler(self, autoscale: Autoscale) -> None:
+        autoscaling = kubernetes.autoscaling.v2
+        autoscaling.HorizontalPodAutoscaler(
+            self._name,
+            metadata=self._metadata(),
+            spec=autoscaling.HorizontalPodAutoscalerSpecArgs(
+                scale_target_ref=autoscaling.CrossVersionObjectReferenceArgs(
+                    api_version="apps/v1", kind="Deployment", name=self.deployment.metadata.name
+                ),
+                min_replicas=autoscale.least,
+                max_replicas=autoscale.most,
+                metrics=[
+                    autoscaling.MetricSpecArgs(
+                        type="Resource",
+                        resource=autoscaling.ResourceMetricSourceArgs(
+                            name="cpu",
+                            target=autoscaling.MetricTargetArgs(
+                                type="Utilization", average_utilization=autoscale.cpu_percent
+                            ),
+                        ),
+                    )
+                ],
             ),
-            volume_mounts=[
-                core.VolumeMountArgs(name=f"writable-{number}", mount_path=path)
-                for number, path in enumerate(args.writable)
-            ]
-            or None,
+            opts=self._child_opts,
+        )
+
+    def _disruption_budget(self) -> None:
+        policy = kubernetes.policy.v1
+        policy.PodDisruptionBudget(
+            self._name,
+            metadata=self._metadata(),
+            spec=policy.PodDisruptionBudgetSpecArgs(
+                max_unavailable=1,
+                selector=meta.LabelSelectorArgs(match_labels=self._selector),
+                # A pod that does not work keeps no node from being emptied.
+                unhealthy_pod_eviction_policy="AlwaysAllow",
+            ),
+            opts=self._child_opts,
         )
 
 
-def _probe(
-    checks: HttpChecks | CommandChecks, question: str, *, period: int, failures: int
-) -> kubernetes.core.v1.ProbeArgs:
-    http: kubernetes.core.v1.HTTPGetActionArgs | None = None
-    command: kubernetes.core.v1.ExecActionArgs | None = None
-    if isinstance(checks, HttpChecks):
-        path = checks.liveness if question == "liveness" else checks.readiness
-        http = core.HTTPGetActionArgs(path=path, port=checks.port)
-    else:
-        command = core.ExecActionArgs(command=checks.liveness if question == "liveness" else checks.readiness)
+def _labels(selector: Mapping[str, str], args: MicroserviceArgs) -> dict[str, pulumi.Input[str]]:
+    """The recommended labels: https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/."""
+    labels: dict[str, pulumi.Input[str] | None] = {
+        **selector,
+        # Names are fixed, so that there is one instance in a namespace.
+        "app.kubernetes.io/instance": args.namespace,
+        "app.kubernetes.io/version": args.version,
+        "app.kubernetes.io/component": args.component,
+        "app.kubernetes.io/part-of": args.part_of,
+        "app.kubernetes.io/managed-by": "pulumi",
+    }
+    return {label: value for label, value in labels.items() if value is not None}
+
+
+def _volumes(args: MicroserviceArgs) -> list[tuple[core.VolumeArgs, core.VolumeMountArgs]]:
+    volumes = [
+        (
+            core.VolumeArgs(name=f"writable-{number}", empty_dir=core.EmptyDirVolumeSourceArgs()),
+            core.VolumeMountArgs(name=f"writable-{number}", mount_path=path),
+        )
+        for number, path in enumerate(args.writable)
+    ]
+    volumes += [
+        (
+            core.VolumeArgs(
+                name=f"claim-{number}",
+                persistent_volume_claim=core.PersistentVolumeClaimVolumeSourceArgs(claim_name=claim),
+            ),
+            core.VolumeMountArgs(name=f"claim-{number}", mount_path=path),
+        )
+        for number, (path, claim) in enumerate(args.claims.items())
+    ]
+    volumes += [
+        (
+            core.VolumeArgs(
+                name=f"secret-{number}",
+                secret=core.SecretVolumeSourceArgs(secret_name=secret, default_mode=0o440),
+            ),
+            core.VolumeMountArgs(name=f"secret-{number}", mount_path=path, read_only=True),
+        )
+        for number, (path, secret) in enumerate(args.secrets.items())
+    ]
+    return volumes
+
+
+def _probe(checks: Checks | None, question: str, *, period: int, failures: int) -> core.ProbeArgs | None:
+    http: core.HTTPGetActionArgs | None = None
+    command: core.ExecActionArgs | None = None
+    tcp: core.TCPSocketActionArgs | None = None
+    match checks:
+        case HttpChecks():
+            path = checks.liveness if question == "liveness" else checks.readiness
+            http = core.HTTPGetActionArgs(path=path, port=checks.port)
+        case CommandChecks():
+            command = core.ExecActionArgs(command=checks.liveness if question == "liveness" else checks.readiness)
+        case TcpChecks():
+            tcp = core.TCPSocketActionArgs(port=checks.port)
+        case None:
+            return None
     return core.ProbeArgs(
-        http_get=http, exec_=command, period_seconds=period, timeout_seconds=3, failure_threshold=failures
+        http_get=http,
+        exec_=command,
+        tcp_socket=tcp,
+        period_seconds=period,
+        timeout_seconds=3,
+        failure_threshold=failures,
     )

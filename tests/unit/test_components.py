@@ -10,7 +10,6 @@ import pulumi_kubernetes as kubernetes
 import pytest
 
 from components.dockercoins import DockerCoins, DockerCoinsArgs
-from components.microservice import CommandChecks, HttpChecks, Listener, Microservice, MicroserviceArgs
 from components.pull_secret import PullSecret
 from components.registry import RegistryLogin
 from components.service_image import ServiceImage, ServiceImageArgs
@@ -42,17 +41,6 @@ def image(**changes: Any) -> ServiceImage:
 
 def cluster() -> kubernetes.Provider:
     return kubernetes.Provider("cluster", kubeconfig="{}")
-
-
-def microservice(**changes: Any) -> Microservice:
-    arguments: dict[str, Any] = {
-        "namespace": "ns",
-        "image": f"r.example/coins/rng@{DIGEST}",
-        "checks": HttpChecks(port=8080),
-        "listener": Listener(8080, 80),
-        **changes,
-    }
-    return Microservice("rng", MicroserviceArgs(**arguments), provider=cluster())
 
 
 def application(**changes: Any) -> DockerCoins:
@@ -154,106 +142,6 @@ def test_a_pull_secret_lets_in_to_its_registry_and_is_secret() -> None:
     assert base64.b64decode(entry["auth"]) == b"robot$ci:pass:word"
     assert "1b47061264138c4ac30d75fd1eb44270" in str(recorder.request(SECRET, "pull").object.fields["data"])
     assert recorder.outputs["name"] == "pull-0a1b2c3"
-
-
-# --- Microservice ---
-
-
-def test_a_microservice_bears_its_own_name_and_its_service_finds_its_pods() -> None:
-    recorder = run(microservice)
-    deployment, service = recorder.of_type(DEPLOYMENT)["rng"], recorder.of_type(SERVICE)["rng"]
-    assert deployment["metadata"]["name"] == service["metadata"]["name"] == "rng"
-    assert deployment["metadata"]["namespace"] == service["metadata"]["namespace"] == "ns"
-    labels = deployment["spec"]["template"]["metadata"]["labels"]
-    assert service["spec"]["selector"].items() <= labels.items()
-    assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
-    (port,) = service["spec"]["ports"]
-    (container_port,) = container(recorder, "rng")["ports"]
-    assert port["port"] == 80
-    assert port["targetPort"] == container_port["name"]
-    assert container_port["containerPort"] == 8080
-
-
-def test_without_a_listener_there_is_no_service_and_no_port() -> None:
-    recorder = run(lambda: microservice(listener=None))
-    assert recorder.of_type(SERVICE) == {}
-    assert "ports" not in container(recorder, "rng")
-
-
-def test_pods_meet_the_restricted_standard() -> None:
-    recorder = run(microservice)
-    spec, only = pod(recorder, "rng"), container(recorder, "rng")
-    assert spec["securityContext"]["runAsNonRoot"] is True
-    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert spec["automountServiceAccountToken"] is False
-    assert only["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-
-
-def test_the_old_version_serves_until_the_new_one_is_ready() -> None:
-    strategy = run(microservice).of_type(DEPLOYMENT)["rng"]["spec"]["strategy"]
-    assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
-
-
-def test_a_stopped_pod_drains_within_its_grace_period() -> None:
-    recorder = run(lambda: microservice(drain_seconds=4, grace_seconds=20))
-    assert container(recorder, "rng")["lifecycle"]["preStop"] == {"sleep": {"seconds": 4}}
-    assert pod(recorder, "rng")["terminationGracePeriodSeconds"] == 20
-
-
-def test_http_checks_ask_their_paths() -> None:
-    only = container(run(microservice), "rng")
-    assert only["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": 8080}
-    assert only["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": 8080}
-    assert only["startupProbe"]["httpGet"] == {"path": "/healthz", "port": 8080}
-
-
-def test_command_checks_run_their_commands() -> None:
-    only = container(run(lambda: microservice(checks=CommandChecks(["alive"], ["ready"]))), "rng")
-    assert only["livenessProbe"]["exec"] == {"command": ["alive"]}
-    assert only["readinessProbe"]["exec"] == {"command": ["ready"]}
-
-
-def test_memory_that_is_asked_for_is_the_limit() -> None:
-    resources = container(run(lambda: microservice(memory="64Mi")), "rng")["resources"]
-    assert resources["requests"]["memory"] == resources["limits"]["memory"] == "64Mi"
-
-
-def test_a_rollout_has_the_time_that_it_was_given() -> None:
-    recorder = run(lambda: microservice(rollout_seconds=42))
-    assert recorder.of_type(DEPLOYMENT)["rng"]["spec"]["progressDeadlineSeconds"] == 42
-    timeouts = recorder.request(DEPLOYMENT, "rng").customTimeouts
-    assert (timeouts.create, timeouts.update) == ("42s", "42s")
-
-
-@pytest.mark.parametrize(
-    ("service_type", "awaited"), [("ClusterIP", False), ("NodePort", False), ("LoadBalancer", True)]
-)
-def test_only_an_address_from_outside_is_waited_for(service_type: str, awaited: bool) -> None:
-    service = run(lambda: microservice(listener=Listener(8080, 80, service_type))).of_type(SERVICE)["rng"]
-    skipped = service["metadata"].get("annotations", {}).get("pulumi.com/skipAwait")
-    assert skipped == (None if awaited else "true")
-
-
-def test_writable_folders_are_volumes_and_all_else_is_read_only() -> None:
-    recorder = run(lambda: microservice(writable=["/data", "/tmp"]))  # noqa: S108 - a path within a container
-    assert [volume["name"] for volume in pod(recorder, "rng")["volumes"]] == ["writable-0", "writable-1"]
-    mounts = container(recorder, "rng")["volumeMounts"]
-    assert [mount["mountPath"] for mount in mounts] == ["/data", "/tmp"]  # noqa: S108 - as above
-
-
-def test_options_of_the_caller_reach_the_component_and_not_its_children() -> None:
-    def program() -> None:
-        arguments = MicroserviceArgs(namespace="ns", image="i", checks=HttpChecks(1))
-        options = pulumi.ResourceOptions(protect=True, aliases=[pulumi.Alias(name="old")])
-        Microservice("rng", arguments, provider=cluster(), opts=options)
-
-    recorder = run(program)
-    assert len(recorder.request("dockercoins:kubernetes:Microservice", "rng").aliases) == 1
-    assert [alias.spec.name for alias in recorder.request(DEPLOYMENT, "rng").aliases if alias.spec.name == "old"] == []
 
 
 # --- DockerCoins ---
