@@ -11,6 +11,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -107,7 +108,7 @@ class Aws:
             body,
         )
         if answer.status != HTTPStatus.OK:
-            raise self._refusal("Amazon ECR", "GetAuthorizationToken", answer, *_json_error(answer))
+            raise self._refusal("Amazon ECR", "GetAuthorizationToken", answer)
         try:
             (data, *_) = json.loads(answer.body)["authorizationData"]
             username, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
@@ -128,7 +129,7 @@ class Aws:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         answer = send("POST", self._endpoint("sts", "sts"), headers, urlencode(form).encode())
         if answer.status != HTTPStatus.OK:
-            raise self._refusal("AWS STS", f"AssumeRoleWithWebIdentity of {role}", answer, *_xml_error(answer))
+            raise self._refusal("AWS STS", f"AssumeRoleWithWebIdentity of {role}", answer)
         try:
             found = _xml(answer)
             return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
@@ -144,7 +145,7 @@ class Aws:
         token = _content(file) if file else self.environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN")
         answer = send("GET", url, {"Authorization": token} if token else {})
         if answer.status != HTTPStatus.OK:
-            raise self._refusal("EKS Pod Identity", "the request for credentials", answer, *_json_error(answer))
+            raise self._refusal("EKS Pod Identity", "the request for credentials", answer)
         try:
             found = cast("dict[str, str]", json.loads(answer.body))
             return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found.get("Token"))
@@ -159,7 +160,8 @@ class Aws:
         suffix = ".cn" if self.region.startswith("cn-") else ""
         return f"https://{host}.{self.region}.amazonaws.com{suffix}/"
 
-    def _refusal(self, who: str, what: str, answer: Answer, code: str, message: str) -> RenewalError:
+    def _refusal(self, who: str, what: str, answer: Answer) -> RenewalError:
+        code, message = _error(answer)
         words = ": ".join(part for part in (code, message) if part) or answer.quote or "no reason given"
         if answer.is_busy or code in _PASSING:
             return UnavailableError(f"{who} did not serve {what}: {words} (HTTP {answer.status})")
@@ -189,25 +191,17 @@ def _content(path: str) -> str:
     return content
 
 
-def _json_error(answer: Answer) -> tuple[str, str]:
-    """Code and message of an error in AWS's JSON protocol; empty where it has none."""
-    try:
+def _error(answer: Answer) -> tuple[str, str]:
+    """Code and message of an error, in AWS's JSON or its query protocol; empty where it has none."""
+    with suppress(ValueError):
         body: object = json.loads(answer.body)
-    except ValueError:
-        return "", ""
-    if not isinstance(body, dict):
-        return "", ""
-    fields = cast("dict[str, object]", body)
-    code = str(fields.get("__type") or fields.get("code") or "").rpartition("#")[2]
-    return code, str(fields.get("message") or fields.get("Message") or "")
-
-
-def _xml_error(answer: Answer) -> tuple[str, str]:
-    try:
+        fields = cast("dict[str, object]", body) if isinstance(body, dict) else {}
+        code = str(fields.get("__type") or fields.get("code") or "").rpartition("#")[2]
+        return code, str(fields.get("message") or fields.get("Message") or "")
+    with suppress(ElementTree.ParseError):
         found = _xml(answer)
-    except ElementTree.ParseError:
-        return "", ""
-    return found.get("Code", ""), found.get("Message", "")
+        return found.get("Code", ""), found.get("Message", "")
+    return "", ""
 
 
 def _xml(answer: Answer) -> dict[str, str]:

@@ -361,6 +361,7 @@ def test_ecr_refuses_in_its_own_words(server: Server) -> None:
         (400, json.dumps({"__type": "ThrottlingException", "message": "Rate exceeded"})),
         (500, json.dumps({"__type": "com.amazonaws.ecr#ServerException"})),
         (429, ""),
+        (503, "<html><head></head>\n<body>Service Unavailable</body></html>"),
         (503, "<html>Service Unavailable</html>"),
         (200, "<html>a portal of a network</html>"),
         (200, json.dumps({"authorizationData": []})),
