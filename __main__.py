@@ -16,7 +16,7 @@ from components.dockercoins import BUILT_SERVICES, DockerCoins, DockerCoinsArgs
 from components.image_source import checked, images_of_stack
 from components.mirrors import mirrored
 from components.pull_secret import PullSecret
-from components.registry import CACHE_TAG, RegistryLogin
+from components.registry import RegistryLogin, cache_tags
 from configuration import SettingsError, configured
 from settings import read_settings
 
@@ -78,7 +78,8 @@ if settings.registry.ecr and settings.registry.aws:
         replicate_to=rules.replicate_to,
         cache=rules.cache,
         scanning=rules.scanning,
-        mutable_tags=[CACHE_TAG] if settings.images.cache else (),
+        platforms=len(settings.images.platforms),
+        mutable_tags=cache_tags(settings.images.platforms) if settings.images.cache else (),
         tags=tags,
         import_existing=rules.import_existing,
     )
@@ -119,7 +120,7 @@ if builds:
                 context=f"./services/{service}",
                 repository=registry.push_repository(service),
                 pull_repository=registry.pull_repository(service),
-                platform=settings.images.platform,
+                platforms=settings.images.platforms,
                 login=push,
                 build_args={"PYTHON_IMAGE": settings.images.python_image},
                 build_on_preview=settings.images.on_preview,

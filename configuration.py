@@ -129,7 +129,8 @@ class Reader:
         """A list of texts; each is refused for which ``problem`` gives one."""
         value = self._structured(key, "[]")
         if not isinstance(value, list):
-            self.refuse(key, self._value(key), accepted, example, path=False)
+            listed = json.dumps([example.strip("'\"")])
+            self.refuse(key, self._value(key), f"a list; each entry is {accepted}", f"'{listed}'", path=False)
             return ()
         texts: list[str] = []
         for index, entry in enumerate(cast("list[object]", value)):

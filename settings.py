@@ -44,7 +44,7 @@ _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(:[0-9]{1,5})?/?")
 _KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+")
 _ACCESS_KEY = re.compile(r"[A-Z0-9]{16,128}")
-_PLATFORM = re.compile(r"linux/(amd64|arm64)")
+_PLATFORMS: Final = ("linux/amd64", "linux/arm64")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _STACK = re.compile(r"([A-Za-z0-9_.-]+/){0,2}[A-Za-z0-9_.-]+")
 _REBUILD = re.compile(r"[A-Za-z0-9_.:+-]{1,64}")
@@ -126,7 +126,7 @@ class ImageSettings:
     source: str
     references: Mapping[str, str]
     stack: str | None
-    platform: str
+    platforms: tuple[str, ...]
     python_image: str
     on_preview: bool
     rebuild: str | None
@@ -472,12 +472,28 @@ def _images(reader: Reader, registry: Registry) -> ImageSettings:
         source=source,
         references=references if source == "prebuilt" else {},
         stack=stack if source == "stack" else None,
-        platform=reader.text("platform", "linux/amd64 or linux/arm64", _matches(_PLATFORM), "linux/amd64"),
+        platforms=_platforms(reader),
         python_image=reader.text("pythonImage", _PINNED, _is_pinned, "python:3.13-slim-trixie"),
         on_preview=reader.switch("buildOnPreview"),
         rebuild=reader.optional("rebuild", "at most 64 letters, digits and ._:+-", _matches(_REBUILD), '"$(date +%s)"'),
         cache=reader.switch("buildCache"),
     )
+
+
+def _platforms(reader: Reader) -> tuple[str, ...]:
+    accepted = " or ".join(_PLATFORMS)
+    seen: set[str] = set()
+
+    def problem(text: str) -> str | None:
+        if text in seen:
+            return "it is there already"
+        seen.add(text)
+        return None if text in _PLATFORMS else accepted
+
+    platforms = reader.texts("platforms", accepted, problem, _PLATFORMS[0])
+    if not platforms and not any(mistake.key.endswith(":platforms") for mistake in reader.mistakes):
+        reader.refuse("platforms", "", f"a list of one or both of {accepted}", f"'[\"{_PLATFORMS[0]}\"]'")
+    return platforms
 
 
 def _application(reader: Reader) -> ApplicationSettings:

@@ -34,10 +34,11 @@ class EcrRegistryArgs:
     ``region``.
 
     ``keep`` is the number of tagged images that each repository keeps, ``untagged_days`` how many days it keeps images
-    without a tag. ``mutable_tags`` are filters (:data:`components.ecr_tag_filters.TAG_FILTER_RULE`) for the tags that
-    may be pushed again, such as that of a build cache; what has one is never expired. ``kms_key`` is the ARN of a key
-    to encrypt with; without one, ECR's own AES-256 is used. ``force_delete`` lets the deletion of a repository delete
-    the images in it. ``scanning`` is one of :data:`SCANNING`.
+    without a tag; an image for several ``platforms``, as many as this says, counts once. ``mutable_tags`` are filters
+    (:data:`components.ecr_tag_filters.TAG_FILTER_RULE`) for the tags that may be pushed again, such as that of a build
+    cache; what has one is never expired. ``kms_key`` is the ARN of a key to encrypt with; without one, ECR's own AES-256
+    is used. ``force_delete`` lets the deletion of a repository delete the images in it. ``scanning`` is one of
+    :data:`SCANNING`.
 
     ``may_pull`` and ``may_push`` let principals in (:data:`components.ecr_policies.PRINCIPAL_RULE`) beside those whom
     the account's own IAM policies do. ``replicate_to`` has other registries
@@ -54,6 +55,7 @@ class EcrRegistryArgs:
     account: str
     region: str
     keep: int = 30
+    platforms: int = 1
     untagged_days: int = 7
     kms_key: str | None = None
     force_delete: bool = False
@@ -158,7 +160,11 @@ class EcrRegistry(pulumi.ComponentResource):
                 f"{self._name}-{image}",
                 repository=repository.name,
                 policy=lifecycle_policy(
-                    args.keep, [deployed[image]], untagged_days=args.untagged_days, mutable_tags=args.mutable_tags
+                    args.keep,
+                    [deployed[image]],
+                    untagged_days=args.untagged_days,
+                    mutable_tags=args.mutable_tags,
+                    platforms=args.platforms,
                 ),
                 opts=pulumi.ResourceOptions.merge(
                     self._child_opts, pulumi.ResourceOptions(depends_on=[repository, *after])

@@ -17,12 +17,21 @@ KEEP_LIMIT: Final = 9999
 
 
 def lifecycle_policy(
-    keep: int, deployed_tags: Sequence[str], *, untagged_days: int = 7, mutable_tags: Sequence[str] = ()
+    keep: int,
+    deployed_tags: Sequence[str],
+    *,
+    untagged_days: int = 7,
+    mutable_tags: Sequence[str] = (),
+    platforms: int = 1,
 ) -> str:
     """A policy, as JSON, that keeps the newest ``keep`` tagged images, and all that is deployed or has a mutable tag.
 
-    ``mutable_tags`` are filters with wildcards. Images without a tag go ``untagged_days`` after their push; those that
-    an image for several platforms consists of have no tag either, and ECR keeps them as long as it keeps that image.
+    ``mutable_tags`` are filters with wildcards. Images without a tag go ``untagged_days`` after their push.
+
+    Where ``platforms``, the number of platforms that each image is for, is more than one, ECR counts a tagged image for
+    each and the index that names them: so many times ``keep`` are kept, which are ``keep`` to those who pull them. The
+    shield of a deployed tag is about every tag that starts with it, as those for the platforms do. What an index names,
+    tagged or not, ECR keeps as long as it keeps the index.
 
     Each deployed tag and each filter gets a rule of its own that comes first and is never fulfilled (the rule allows
     thousands of images): it expires nothing, and so shields its images from the rules that follow. Counting by age
@@ -41,8 +50,12 @@ def lifecycle_policy(
         f"Expire images without a tag after {_counted(untagged_days, 'day')}",
         {"tagStatus": "untagged", **by_age},
     )
-    # By a pattern and not by "any": the images that one for several platforms consists of are not to be counted.
-    tagged = (f"Keep the newest {_counted(keep, 'tagged image')}", _tagged({"tagPatternList": ["*"]}, keep))
+    # By a pattern and not by "any": what an index names may have no tag, and is not to be counted then.
+    parts = platforms + 1 if platforms > 1 else 1
+    kept = f"Keep the newest {_counted(keep, 'tagged image')}"
+    if parts > 1:
+        kept += f" of {parts} parts: {platforms} platforms and an index"
+    tagged = (kept, _tagged({"tagPatternList": ["*"]}, keep * parts))
     rules = [_rule(priority, *rule) for priority, rule in enumerate([*shields, untagged, tagged], start=1)]
     return json.dumps({"rules": rules}, sort_keys=True)
 

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_paramete
 move images to the archive, or count from a pull, are refused: what they do depends on more than a list of images shows.
 
 One thing that ECR knows is not seen here: images that another one for several platforms consists of. ECR keeps them as
-long as it keeps that image, and counts only the image itself.
+long as it keeps that image.
 """
 
 from __future__ import annotations

@@ -25,6 +25,9 @@ from components.image_reference import TAG_LIMIT
 DAYS_LIMIT: Final = 3650
 """The most days that images without a tag may be kept here."""
 
+PLATFORMS_LIMIT: Final = 9
+"""The most platforms that an image may be for here."""
+
 _LISTING: Final = "aws ecr describe-images --repository-name <name>"
 _TAG = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{TAG_LIMIT - 1}}}")
 _SHOWN_DIGEST: Final = len("sha256:") + 12
@@ -74,8 +77,8 @@ def table(verdicts: Sequence[Verdict], now: datetime) -> list[str]:
     kept_indexes = [verdict for verdict in verdicts if not verdict.expires and verdict.image.media_type in _INDEX_TYPES]
     if kept_indexes and any(not image.tags for image in gone):
         lines.append(
-            "Some images here are for several platforms. What they consist of has no tag, and stays as long as they do,"
-            " even where this says that it would expire: the listing does not tell which those are."
+            "Some images here are for several platforms. What they consist of may have no tag, and stays as long as"
+            " they do, even where this says that it would expire: the listing does not tell which those are."
         )
     return lines
 
@@ -94,7 +97,11 @@ def main(arguments: Sequence[str], *, given: TextIO, now: datetime) -> int:
     except (ListingError, UnicodeDecodeError) as error:
         return _refuse(str(error))
     policy = lifecycle_policy(
-        chosen.keep, chosen.deployed, untagged_days=chosen.untagged_days, mutable_tags=chosen.mutable
+        chosen.keep,
+        chosen.deployed,
+        untagged_days=chosen.untagged_days,
+        mutable_tags=chosen.mutable,
+        platforms=chosen.platforms,
     )
     print("\n".join(table(evaluate(policy, images, now), now)))
     for tag in sorted(set(chosen.deployed) - {tag for image in images for tag in image.tags}):
@@ -115,6 +122,13 @@ def _parser() -> argparse.ArgumentParser:
         default=30,
         metavar="N",
         help="how many of the newest tagged images stay (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--platforms",
+        type=_within(1, PLATFORMS_LIMIT),
+        default=1,
+        metavar="N",
+        help="how many platforms each image is for, as many as `platforms` has in the stack (default: %(default)s)",
     )
     parser.add_argument(
         "--untagged-days",

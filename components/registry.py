@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -9,6 +10,11 @@ import pulumi
 
 CACHE_TAG: Final = "cache"
 """The tag that a build cache is kept under: the one tag of a repository that moves."""
+
+
+def cache_tags(platforms: Sequence[str]) -> list[str]:
+    """Filters, with ``*`` for any characters, for the tags of the build caches: several platforms have one each."""
+    return [CACHE_TAG if len(platforms) == 1 else f"{CACHE_TAG}*"]
 
 
 @dataclass(frozen=True)

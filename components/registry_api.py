@@ -1,4 +1,4 @@
-"""Asks a registry whether an image is there, over its HTTP API.
+"""Asks a registry whether an image is there, and reads and writes manifests, over its HTTP API.
 
 The API is that of the OCI distribution specification (https://github.com/opencontainers/distribution-spec), with the
 logins of https://distribution.github.io/distribution/spec/auth/. Credentials go to the registry and to the token
@@ -15,7 +15,8 @@ import ipaddress
 import json
 import re
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -75,6 +76,27 @@ class Answer:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest, byte for byte; its digest is that of ``content``."""
+
+    media_type: str
+    content: bytes = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """``sha256:<64 hexadecimal digits>``."""
+        return f"sha256:{hashlib.sha256(self.content).hexdigest()}"
+
+
+class RegistryError(Exception):
+    """A registry did not do what it was asked for; the message names it, the repository, and what it said."""
+
+    def __init__(self, outcome: Outcome, problem: str) -> None:
+        super().__init__(problem)
+        self.outcome = outcome
+
+
 def manifest_problem(reference: str, username: str | None, password: str | None) -> str | None:
     """What stands against pulling ``reference`` (``host/path@sha256:…``); None if the registry has it.
 
@@ -122,7 +144,8 @@ class _Response:
 class RegistryApi:
     """A registry at ``host``, as an image's name has it (``docker.io``, ``localhost:5001``), and who asks it.
 
-    Plain http is spoken on a loopback address alone. ``certificates`` is laid out like ``/etc/docker/certs.d``.
+    That is a user with a password, or one with an ``identity_token``, by which a token service gives others. Plain http
+    is spoken on a loopback address alone. ``certificates`` is laid out like ``/etc/docker/certs.d``.
     """
 
     host: str
@@ -131,113 +154,64 @@ class RegistryApi:
     retries: urllib3.Retry = _RETRIES
     timeout: urllib3.Timeout = _TIMEOUT
     certificates: Path = _CERTIFICATES
+    identity_token: str = field(default="", repr=False)
 
     def find(self, path: str, digest: str) -> Answer:
         """Whether the repository at ``path`` has a manifest with this digest."""
         try:
-            self._find(path, digest)
-        except _Ended as ended:
-            return Answer(ended.outcome, f"registry {self.host} {self._without_password(ended.reason)}")
+            self.repository(path).require(digest)
+        except RegistryError as error:
+            return Answer(error.outcome, str(error))
         return Answer(Outcome.PRESENT)
 
-    def _find(self, path: str, digest: str) -> None:
-        image = f"{path}@{digest}"
-        root = f"{'http' if is_loopback(self.host) else 'https'}://{self._api_host}/v2/"
-        start = self._send("GET", root, {}, image)
-        if root.startswith("http://") and start.status == HTTPStatus.BAD_REQUEST and b"https" in start.body.lower():
-            root = root.replace("http://", "https://", 1)
-            start = self._send("GET", root, {}, image)
-        # Some registries hide a repository from strangers without a word: log in as soon as they ask at the door.
-        headers = {"Accept": _MANIFESTS}
-        if start.status == HTTPStatus.UNAUTHORIZED:
-            headers |= self._authorization(start, path, image)
-        url = f"{root}{path}/manifests/{digest}"
-        response = self._send("HEAD", url, headers, image)
-        asked = {challenge.scheme for challenge in response.challenges()}
-        if response.status == HTTPStatus.UNAUTHORIZED and ("bearer" in asked or "Authorization" not in headers):
-            # It knows better what to ask for here than at the door, such as the scope of a token.
-            headers |= self._authorization(response, path, image)
-            response = self._send("HEAD", url, headers, image)
-        if response.status == HTTPStatus.OK and response.headers.get("Docker-Content-Digest") == digest:
-            return
-        # A HEAD has no place for an error's text, and some servers do not serve it.
-        response = self._send("GET", url, headers, image)
-        if response.status != HTTPStatus.OK:
-            self._end(response, path, digest, is_registry=start.status != HTTPStatus.NOT_FOUND)
-        algorithm, _, wanted = digest.partition(":")
-        if hashlib.new(algorithm, response.body).hexdigest() != wanted:
-            kind = response.headers.get("Content-Type", "no content type")
-            raise _Ended(Outcome.UNREACHABLE, f"answers for {image} with something else ({kind}); is it a registry?")
+    def repository(self, path: str, *, push: bool = False) -> Repository:
+        """The repository at ``path``, to read from, and to write to with ``push``; nothing is asked yet."""
+        return Repository(self, path, push=push)
+
+    @contextmanager
+    def telling(self) -> Generator[None]:
+        """Raise what ends a conversation as an error that names the registry, and shows no secret."""
+        try:
+            yield
+        except _Ended as ended:
+            reason = ended.reason
+            for secret in filter(None, (self.password, self.identity_token)):
+                reason = reason.replace(secret, "***")
+            raise RegistryError(ended.outcome, f"registry {self.host} {reason}") from None
 
     @property
-    def _api_host(self) -> str:
+    def api_host(self) -> str:
+        """Where the API is: the host, but for Docker Hub."""
         return _DOCKER_HUB_API if self.host == DOCKER_HUB else self.host
 
     @property
-    def _has_login(self) -> bool:
-        return bool(self.username and self.password)
+    def who(self) -> str:
+        """Who asks, in a message."""
+        if self.basic:
+            return f"user {self.username!r}"
+        return "the identity token of docker's login" if self.identity_token else "anybody without a login"
 
     @property
-    def _who(self) -> str:
-        return f"user {self.username!r}" if self._has_login else "anybody without a login"
-
-    def _end(self, response: _Response, path: str, digest: str, *, is_registry: bool) -> NoReturn:
-        image, said = f"{path}@{digest}", response.said()
-        match response.status:
-            case HTTPStatus.UNAUTHORIZED:
-                raise _Ended(Outcome.REFUSED, f"refuses to show {image} to {self._who}: {said}")
-            case HTTPStatus.FORBIDDEN:
-                raise _Ended(Outcome.REFUSED, f"does not let {self._who} pull {image}: {said}")
-            case HTTPStatus.NOT_FOUND if is_registry or _error_of(response.body):
-                if "NAME_UNKNOWN" in said:
-                    raise _Ended(Outcome.MISSING, f"has no repository {path}, and so no image {digest} there: {said}")
-                raise _Ended(Outcome.MISSING, f"has no image {digest} in the repository {path}: {said}")
-            case HTTPStatus.NOT_FOUND:
-                raise _Ended(Outcome.UNREACHABLE, f"does not answer as one when asked for {image}: {said} at /v2/")
-            case _:
-                raise _Ended(Outcome.UNREACHABLE, f"does not tell whether it has {image}: {said}")
-
-    def _authorization(self, response: _Response, path: str, image: str) -> Mapping[str, str]:
-        """The header that meets what a 401 asks for."""
-        asked = {challenge.scheme: challenge for challenge in reversed(response.challenges())}
-        if bearer := asked.get("bearer"):
-            return {"Authorization": f"Bearer {self._token(bearer, path, image)}"}
-        if "basic" in asked and self._has_login:
-            return {"Authorization": self._basic}
-        schemes = ", ".join(asked) or "no scheme"
-        need = "asks for a login and there is none" if "basic" in asked else f"asks for a login by {schemes}"
-        raise _Ended(Outcome.REFUSED, f"{need}, to show {image}: {response.said()}")
-
-    @property
-    def _basic(self) -> str:
+    def basic(self) -> str:
+        """The header of a login by user and password (RFC 7617); empty if there is none."""
+        if not self.username or not self.password:
+            return ""
         return f"Basic {base64.b64encode(f'{self.username}:{self.password}'.encode()).decode()}"
 
-    def _token(self, challenge: Challenge, path: str, image: str) -> str:
-        realm = challenge.parameters.get("realm", "")
-        if not _is_safe(realm):
-            raise _Ended(
-                Outcome.UNREACHABLE,
-                f"sends those who ask for {image} to a token service at {_shown(realm)!r}: only https, or this "
-                "machine, is safe for a password",
-            )
-        query = {"scope": challenge.parameters.get("scope") or f"repository:{path}:pull"}
-        if service := challenge.parameters.get("service"):
-            query["service"] = service
-        headers = {"Authorization": self._basic} if self._has_login else {}
-        url = f"{realm}{'&' if urlsplit(realm).query else '?'}{urlencode(query)}"
-        response = self._send("GET", url, headers, image)
-        where = f"its token service {urlsplit(realm).netloc.rpartition('@')[2]}"
-        if response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            raise _Ended(Outcome.REFUSED, f"refuses to show {image} to {self._who}: {where} answers {response.said()}")
-        if response.status != HTTPStatus.OK:
-            raise _Ended(Outcome.UNREACHABLE, f"cannot be asked for {image}: {where} answers {response.said()}")
-        told = _object(response.body)
-        token = told.get("token") or told.get("access_token")
-        if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
-            raise _Ended(Outcome.UNREACHABLE, f"cannot be asked for {image}: {where} answers without a token")
-        return token
+    def ask_for_token(self, realm: str, question: Mapping[str, str], image: str) -> _Response:
+        """What a token service answers; with an identity token it is asked as OAuth 2 has it, else by the login.
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str], image: str) -> _Response:
+        https://distribution.github.io/distribution/spec/auth/oauth/ tells the first,
+        https://distribution.github.io/distribution/spec/auth/token/ the second.
+        """
+        if self.identity_token:
+            grant = {"grant_type": "refresh_token", "client_id": "docker", "refresh_token": self.identity_token}
+            form = urlencode({**grant, **question}).encode()
+            return self.send("POST", realm, {"Content-Type": "application/x-www-form-urlencoded"}, image, form)
+        url = f"{realm}{'&' if urlsplit(realm).query else '?'}{urlencode(question)}"
+        return self.send("GET", url, {"Authorization": self.basic} if self.basic else {}, image)
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], image: str, body: bytes = b"") -> _Response:
         """Send a request and follow its redirects, on which the login stays with the host that it is for."""
         sent = dict(headers)
         for _ in range(_REDIRECTS + 1):
@@ -246,12 +220,13 @@ class RegistryApi:
                     method,
                     url,
                     headers=sent,
+                    body=body or None,
                     timeout=self.timeout,
                     retries=self.retries,
                     redirect=False,
                     preload_content=False,
                 )
-                body = raw.read(_MANIFEST_LIMIT)
+                received = raw.read(_MANIFEST_LIMIT)
                 raw.release_conn()
             except urllib3.exceptions.MaxRetryError as error:
                 raise _Ended(Outcome.UNREACHABLE, self._silence(image, url, error.reason)) from None
@@ -259,7 +234,7 @@ class RegistryApi:
                 raise _Ended(Outcome.UNREACHABLE, self._silence(image, url, error)) from None
             location = raw.get_redirect_location()
             if not location:
-                return _Response(raw.status, raw.headers, body)
+                return _Response(raw.status, raw.headers, received)
             target = urljoin(url, location)
             if not _is_safe(target):
                 raise _Ended(
@@ -267,6 +242,11 @@ class RegistryApi:
                     f"sends those who ask for {image} on to {_shown(target)!r}: only https, or this machine, is safe",
                 )
             if _origin(urlsplit(target)) != _origin(urlsplit(url)):
+                if method == "POST":
+                    raise _Ended(
+                        Outcome.UNREACHABLE,
+                        f"sends an identity token, for {image}, on to {_shown(target)!r}: it is for the token service",
+                    )
                 sent.pop("Authorization", None)
             url = target
         raise _Ended(Outcome.UNREACHABLE, f"answers for {image} with more than {_REDIRECTS} redirects")
@@ -274,15 +254,208 @@ class RegistryApi:
     def _silence(self, image: str, url: str, error: Exception | None) -> str:
         reason = _CONNECTION.sub("", str(error), count=1)
         asked = urlsplit(url).netloc
-        where = "" if asked == self._api_host else f"{asked}: "
+        where = "" if asked == self.api_host else f"{asked}: "
         return f"cannot be asked for {image}: {where}{_shown(reason)}"
 
     def _client(self, url: SplitResult) -> urllib3.PoolManager:
         authorities = tuple(sorted((self.certificates / url.netloc).glob("*.crt")))
         return _client(_proxy(url), authorities)
 
-    def _without_password(self, text: str) -> str:
-        return text.replace(self.password, "***") if self.password else text
+
+class Repository:
+    """One repository of a registry. Its manifests are asked for and sent over one login."""
+
+    def __init__(self, api: RegistryApi, path: str, *, push: bool = False) -> None:
+        self._api = api
+        self._path = path
+        self._push = push
+        self._root = ""
+        self._speaks_api = False
+        self._login: dict[str, str] = {}
+        self._met: list[Challenge] = []
+
+    def require(self, digest: str) -> None:
+        """Make sure that it has a manifest with this digest.
+
+        Raises:
+            RegistryError: it has none, or cannot be asked.
+        """
+        with self._api.telling():
+            self._require(digest)
+
+    def manifest(self, digest: str) -> Manifest:
+        """The manifest with this digest, whose content is checked against it.
+
+        Raises:
+            RegistryError: there is none, or it cannot be asked for.
+        """
+        with self._api.telling():
+            response = self._read(digest)
+            # A body may be served as plain JSON; where it says what it is, that is what its digest stands for.
+            said = _object(response.body).get("mediaType")
+            kind = said if isinstance(said, str) else response.headers.get("Content-Type", "").partition(";")[0]
+            return Manifest(kind.strip(), response.body)
+
+    def digest_of(self, tag: str) -> str | None:
+        """The digest of what a tag names; ``None`` if there is no such tag.
+
+        Raises:
+            RegistryError: it cannot be asked for.
+        """
+        with self._api.telling():
+            response = self._request("HEAD", tag)
+            digest = response.headers.get("Docker-Content-Digest")
+            if response.status == HTTPStatus.OK and digest:
+                return digest
+            response = self._request("GET", tag)
+            if response.status == HTTPStatus.NOT_FOUND and (self._speaks_api or _error_of(response.body)):
+                return None
+            if response.status != HTTPStatus.OK:
+                self._end(response, tag)
+            return Manifest("", response.body).digest
+
+    def push(self, tag: str, manifest: Manifest) -> None:
+        """Put ``manifest`` under ``tag``; all that it refers to has to be there.
+
+        Raises:
+            RegistryError: the registry did not take it, or took it for something else.
+        """
+        with self._api.telling():
+            response = self._request("PUT", tag, manifest)
+            if response.status not in (HTTPStatus.CREATED, HTTPStatus.OK, HTTPStatus.ACCEPTED):
+                self._end_push(response, tag)
+            digest = response.headers.get("Docker-Content-Digest")
+            if not digest:
+                self._require(manifest.digest)
+            elif digest != manifest.digest:
+                raise _Ended(
+                    Outcome.UNREACHABLE, f"took {self._image(tag)} for {_shown(digest)}, and it is {manifest.digest}"
+                )
+
+    def _require(self, digest: str) -> None:
+        response = self._request("HEAD", digest)
+        if response.status != HTTPStatus.OK or response.headers.get("Docker-Content-Digest") != digest:
+            # A HEAD has no place for an error's text, and some servers do not serve it.
+            self._read(digest)
+
+    def _read(self, digest: str) -> _Response:
+        response = self._request("GET", digest)
+        if response.status != HTTPStatus.OK:
+            self._end(response, digest)
+        algorithm, _, wanted = digest.partition(":")
+        if hashlib.new(algorithm, response.body).hexdigest() != wanted:
+            image, kind = self._image(digest), response.headers.get("Content-Type", "no content type")
+            raise _Ended(Outcome.UNREACHABLE, f"answers for {image} with something else ({kind}); is it a registry?")
+        return response
+
+    def _image(self, reference: str) -> str:
+        return f"{self._path}{'@' if ':' in reference else ':'}{reference}"
+
+    def _request(self, method: str, reference: str, manifest: Manifest | None = None) -> _Response:
+        image = self._image(reference)
+        if not self._root:
+            self._open(image)
+        url = f"{self._root}{self._path}/manifests/{reference}"
+        kind = {"Content-Type": manifest.media_type} if manifest else {"Accept": _MANIFESTS}
+        body = manifest.content if manifest else b""
+        response = self._api.send(method, url, {**kind, **self._login}, image, body)
+        if response.status == HTTPStatus.UNAUTHORIZED and self._asks_for_more(response):
+            # It knows better what to ask for here than at the door, such as the scope of a token.
+            self._login |= self._authorization(response, image)
+            response = self._api.send(method, url, {**kind, **self._login}, image, body)
+        return response
+
+    def _open(self, image: str) -> None:
+        root = f"{'http' if is_loopback(self._api.host) else 'https'}://{self._api.api_host}/v2/"
+        start = self._api.send("GET", root, {}, image)
+        if root.startswith("http://") and start.status == HTTPStatus.BAD_REQUEST and b"https" in start.body.lower():
+            root = root.replace("http://", "https://", 1)
+            start = self._api.send("GET", root, {}, image)
+        # Some registries hide a repository from strangers without a word: log in as soon as they ask at the door.
+        if start.status == HTTPStatus.UNAUTHORIZED:
+            self._login |= self._authorization(start, image)
+        self._root = root
+        self._speaks_api = start.status != HTTPStatus.NOT_FOUND
+
+    def _asks_for_more(self, response: _Response) -> bool:
+        asked = response.challenges()
+        if not self._login:
+            return True
+        return any(challenge.scheme == "bearer" and challenge not in self._met for challenge in asked)
+
+    def _end(self, response: _Response, reference: str) -> NoReturn:
+        image, said, who, path = self._image(reference), response.said(), self._api.who, self._path
+        match response.status:
+            case HTTPStatus.UNAUTHORIZED:
+                raise _Ended(Outcome.REFUSED, f"refuses to show {image} to {who}: {said}")
+            case HTTPStatus.FORBIDDEN:
+                raise _Ended(Outcome.REFUSED, f"does not let {who} pull {image}: {said}")
+            case HTTPStatus.NOT_FOUND if self._speaks_api or _error_of(response.body):
+                if "NAME_UNKNOWN" in said:
+                    raise _Ended(
+                        Outcome.MISSING, f"has no repository {path}, and so no image {reference} there: {said}"
+                    )
+                raise _Ended(Outcome.MISSING, f"has no image {reference} in the repository {path}: {said}")
+            case HTTPStatus.NOT_FOUND:
+                raise _Ended(Outcome.UNREACHABLE, f"does not answer as one when asked for {image}: {said} at /v2/")
+            case _:
+                raise _Ended(Outcome.UNREACHABLE, f"does not tell whether it has {image}: {said}")
+
+    def _end_push(self, response: _Response, tag: str) -> NoReturn:
+        image, said, who = self._image(tag), response.said(), self._api.who
+        match response.status:
+            case HTTPStatus.UNAUTHORIZED:
+                raise _Ended(Outcome.REFUSED, f"refuses to take {image} from {who}: {said}")
+            case HTTPStatus.FORBIDDEN:
+                raise _Ended(Outcome.REFUSED, f"does not let {who} push {image}: {said}")
+            case HTTPStatus.NOT_FOUND:
+                raise _Ended(Outcome.MISSING, f"has no repository {self._path} to take {image}: {said}")
+            case _:
+                raise _Ended(Outcome.UNREACHABLE, f"does not take {image}: {said}")
+
+    def _authorization(self, response: _Response, image: str) -> Mapping[str, str]:
+        """The header that meets what a 401 asks for."""
+        self._met += response.challenges()
+        asked = {challenge.scheme: challenge for challenge in reversed(response.challenges())}
+        if bearer := asked.get("bearer"):
+            return {"Authorization": f"Bearer {self._token(bearer, image)}"}
+        if "basic" in asked and self._api.basic:
+            return {"Authorization": self._api.basic}
+        schemes = ", ".join(asked) or "no scheme"
+        need = "asks for a login and there is none" if "basic" in asked else f"asks for a login by {schemes}"
+        raise _Ended(Outcome.REFUSED, f"{need}, to show {image}: {response.said()}")
+
+    def _token(self, challenge: Challenge, image: str) -> str:
+        realm = challenge.parameters.get("realm", "")
+        if not _is_safe(realm):
+            raise _Ended(
+                Outcome.UNREACHABLE,
+                f"sends those who ask for {image} to a token service at {_shown(realm)!r}: only https, or this "
+                "machine, is safe for a password",
+            )
+        question = {"scope": self._scope(challenge)}
+        if service := challenge.parameters.get("service"):
+            question["service"] = service
+        response = self._api.ask_for_token(realm, question, image)
+        where = f"its token service {urlsplit(realm).netloc.rpartition('@')[2]}"
+        if response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise _Ended(
+                Outcome.REFUSED, f"refuses to show {image} to {self._api.who}: {where} answers {response.said()}"
+            )
+        if response.status != HTTPStatus.OK:
+            raise _Ended(Outcome.UNREACHABLE, f"cannot be asked for {image}: {where} answers {response.said()}")
+        told = _object(response.body)
+        token = told.get("token") or told.get("access_token")
+        if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
+            raise _Ended(Outcome.UNREACHABLE, f"cannot be asked for {image}: {where} answers without a token")
+        return token
+
+    def _scope(self, challenge: Challenge) -> str:
+        """What a token is to be for; a registry that is asked to show something does not think of a push."""
+        asked = challenge.parameters.get("scope", "")
+        if asked and (not self._push or "push" in asked):
+            return asked
+        return f"repository:{self._path}:{'pull,push' if self._push else 'pull'}"
 
 
 @functools.lru_cache(maxsize=16)

@@ -32,7 +32,7 @@ def image(**changes: Any) -> ServiceImage:
     arguments: dict[str, Any] = {
         "context": "./services/rng",
         "repository": "r.example/coins/rng",
-        "platform": "linux/arm64",
+        "platforms": ["linux/arm64"],
         "login": login,
         **changes,
     }

@@ -102,7 +102,7 @@ def test_a_region_of_china_has_its_own_domain(folder: Path) -> None:
         ("forceDelete", "yes", "true or false"),
         ("buildOnPreview", "1", "true or false"),
         ("profile", "fast", "teaching or full"),
-        ("platform", "amd64", "linux/amd64 or linux/arm64"),
+        ("platforms", "linux/amd64", "a list; each entry is linux/amd64 or linux/arm64"),
         ("pullCredentials", "dynamic", "node, static or refresh"),
         ("webuiServiceType", "Ingress", "ClusterIP, NodePort or LoadBalancer"),
         ("imageScanning", "deep", "off, basic or enhanced"),
