@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import subprocess
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,8 +203,8 @@ class Aws:
 
     endpoint: str
     """Its address within the cluster."""
-    keys: Mapping[str, tuple[str, str]]
-    """The access keys of its users, id and secret."""
+    key: tuple[str, str]
+    """The access key of its user, id and secret."""
 
 
 _POLICY: Final = {
@@ -214,22 +214,16 @@ _POLICY: Final = {
 
 
 @contextmanager
-def aws(place: Sandbox, users: Sequence[str] = (), may_pull: str = "") -> Generator[Aws]:
-    """An AWS API (moto). With users, it checks signatures and policies; else it lets in anybody.
-
-    Args:
-        place: where.
-        users: names of the users to make.
-        may_pull: the one of them that may ask for a token.
-    """
+def aws(place: Sandbox, user: str = "") -> Generator[Aws]:
+    """An AWS API (moto). With a user, who may ask for a token, it checks signatures and policies; else nothing."""
     settings = place.settings
     name = f"pull-tests-aws-{secrets.token_hex(4)}"
     image = place.docker.inspect("container", settings.ecr_container)
     assert image is not None
     variables = ["--env", f"MOTO_ACCOUNT_ID={settings.account}"]
-    if users:
-        # It begins to check after so many requests, which make the users.
-        variables += ["--env", f"INITIAL_NO_AUTH_ACTION_COUNT={2 * len(users) + 1}"]
+    if user:
+        # It begins to check after so many requests, which make the user.
+        variables += ["--env", "INITIAL_NO_AUTH_ACTION_COUNT=3"]
     place.docker.output(
         *("run", "--detach", "--name", name, "--network", NETWORK, "--publish", f"127.0.0.1::{AWS_PORT}", *variables),
         *(str(image["Config"]["Image"]), "-H", "0.0.0.0", "-p", str(AWS_PORT)),  # noqa: S104 - on loopback only
@@ -237,19 +231,19 @@ def aws(place: Sandbox, users: Sequence[str] = (), may_pull: str = "") -> Genera
     try:
         published = place.docker.output("port", name, str(AWS_PORT)).split()[0]
         until(lambda: _answers(f"http://{published}/moto-api/"), f"{name} to answer")
-        session = boto3.Session("admin", "admin", region_name=settings.region)
-        client = cast("_MakesClients", session).client("iam", endpoint_url=f"http://{published}")
-        iam = cast("_Iam", client)
-        keys: dict[str, tuple[str, str]] = {}
-        for user in users:
-            iam.create_user(UserName=user)
-            key = iam.create_access_key(UserName=user)["AccessKey"]
-            keys[user] = (key["AccessKeyId"], key["SecretAccessKey"])
-        if may_pull:
-            iam.put_user_policy(UserName=may_pull, PolicyName="pull", PolicyDocument=json.dumps(_POLICY))
-        yield Aws(f"http://{name}:{AWS_PORT}", keys)
+        yield Aws(f"http://{name}:{AWS_PORT}", _with_key(f"http://{published}", user) if user else ("any", "any"))
     finally:
         place.docker.output("rm", "--force", "--volumes", name)
+
+
+def _with_key(address: str, user: str) -> tuple[str, str]:
+    """Make a user who may do the one thing that renewing needs, and give its access key."""
+    session = boto3.Session("admin", "admin", region_name="us-east-1")
+    iam = cast("_Iam", cast("_MakesClients", session).client("iam", endpoint_url=address))
+    iam.create_user(UserName=user)
+    iam.put_user_policy(UserName=user, PolicyName="renew", PolicyDocument=json.dumps(_POLICY))
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    return key["AccessKeyId"], key["SecretAccessKey"]
 
 
 def _answers(url: str) -> bool:

@@ -95,16 +95,15 @@ WITH_ROLE = REFRESHED.format(identity='role_arn="arn:aws:iam::123456789012:role/
 
 @dataclass(frozen=True)
 class Refreshed:
-    """A stack with a pull secret whose access key was wrong at first, then one that may do nothing, then the right one.
+    """A stack with a pull secret whose access key was wrong at first, then the right one.
 
-    ``failures`` are what the pods and Jobs of the first one said in their status and events.
+    ``failures`` are what the pods and Jobs of the wrong one said in their status and events.
     """
 
     project: Project
     namespace: str
     api: Aws
     wrong: Outcome
-    powerless: Outcome
     good: Outcome
     failures: str
 
@@ -136,7 +135,7 @@ class Refreshed:
 @pytest.fixture(scope="module")
 def refreshed(place: Sandbox, image: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[Refreshed]:
     python = load_python(place)
-    with temporary_namespace() as namespace, aws(place, ["puller", "nobody"], may_pull="puller") as api:
+    with temporary_namespace() as namespace, aws(place, user="puller") as api:
         restrict(namespace)
         folder = Path(tmp_path_factory.mktemp("refreshed")) / "stack"
         project = stack(place, folder, namespace, WITH_KEY, TEST_AWS=api.endpoint, TEST_PYTHON_IMAGE=python)
@@ -146,29 +145,24 @@ def refreshed(place: Sandbox, image: str, tmp_path_factory: pytest.TempPathFacto
             project.set_config("key", key, secret=True)
             return project.up()
 
-        wrong = with_key(api.keys["puller"][0], "not-the-secret-of-this-key")
+        wrong = with_key(api.key[0], "not-the-secret-of-this-key")
         failures = json.dumps([*objects(namespace, "pods"), *objects(namespace, "events")])
         # Renewing does not work, and pods can pull all the same, with the token of the update.
         (secret,) = [item for item in objects(namespace, "secrets") if item["type"].endswith("/dockerconfigjson")]
         Pod.start(namespace, image, secret["metadata"]["name"]).runs()
-        powerless = with_key(*api.keys["nobody"])
-        good = with_key(*api.keys["puller"])
+        good = with_key(*api.key)
         try:
-            yield Refreshed(project, namespace, api, wrong, powerless, good, failures)
+            yield Refreshed(project, namespace, api, wrong, good, failures)
         finally:
             destroyed = project.destroy()
             assert destroyed.succeeded, destroyed.output
 
 
 def test_a_wrong_access_key_fails_the_update_with_the_reason(refreshed: Refreshed) -> None:
-    for outcome, words in (
-        (refreshed.wrong, "SignatureDoesNotMatch: The request signature we calculated does not match"),
-        (refreshed.powerless, "user/nobody is not authorized to perform: ecr:GetAuthorizationToken"),
-    ):
-        assert not outcome.succeeded
-        assert "Amazon ECR refused GetAuthorizationToken" in outcome.errors, outcome.output
-        assert words in outcome.errors, outcome.output
-        assert "BackoffLimitExceeded" in outcome.errors
+    assert not refreshed.wrong.succeeded
+    words = "Amazon ECR refused GetAuthorizationToken: SignatureDoesNotMatch: The request signature we calculated"
+    assert words in refreshed.wrong.errors, refreshed.wrong.output
+    assert "BackoffLimitExceeded" in refreshed.wrong.errors
 
 
 def test_the_reason_is_in_the_status_of_the_pod_and_the_failure_in_the_events(refreshed: Refreshed) -> None:
@@ -222,7 +216,7 @@ def test_the_service_account_can_do_nothing_but_renew_this_secret(refreshed: Ref
 
 
 def test_no_secret_shows_anywhere_but_in_the_secrets(refreshed: Refreshed, place: Sandbox) -> None:
-    outcomes = (refreshed.wrong, refreshed.powerless, refreshed.good)
+    outcomes = (refreshed.wrong, refreshed.good)
     shown = refreshed.project.state_text() + "".join(outcome.output for outcome in outcomes)
     specs = kubectl(refreshed.namespace, "get", "pods,jobs,cronjobs,configmaps", "--output", "json")
     logs = "".join(
@@ -230,7 +224,7 @@ def test_no_secret_shows_anywhere_but_in_the_secrets(refreshed: Refreshed, place
         for pod in objects(refreshed.namespace, "pods")
     )
     assert "renewed: Secret" in logs
-    for secret in (refreshed.api.keys["puller"][1], place.settings.registry_password, EXPIRED):
+    for secret in (refreshed.api.key[1], place.settings.registry_password, EXPIRED):
         assert secret not in shown + specs + logs + refreshed.failures
 
 
