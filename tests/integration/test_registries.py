@@ -63,8 +63,8 @@ def test_the_stack_moves_from_ecr_to_another_registry_to_given_digests_and_back(
 ) -> None:
     up(moving)
     in_ecr = running(moving)
-    assert all(in_ecr[service].startswith(f"localhost:5001/{moving.name}/{service}@") for service in SERVICES)
-    ecr = {"kind": "ecr", "host": "localhost:5001", "prefix": moving.name}
+    assert all(in_ecr[service].startswith(f"{SANDBOX_REGISTRY}/{moving.name}/{service}@") for service in SERVICES)
+    ecr = {"kind": "ecr", "host": SANDBOX_REGISTRY, "prefix": moving.name}
 
     moving.configure(registry={"kind": "harbor", "host": other_registry.host, "project": "coins", "username": USERNAME})
     moving.project.set_config("registryPassword", other_registry.password, secret=True)
@@ -100,7 +100,7 @@ def test_a_digest_that_is_gone_is_found_before_a_deployment_changes(moving: Depl
         for outcome in (moving.project.preview(), moving.project.up()):
             assert not outcome.succeeded
             assert GONE in outcome.output
-            assert "localhost:5001" in outcome.output
+            assert SANDBOX_REGISTRY in outcome.output
             assert "Traceback" not in outcome.output
         assert _generations(moving) == before
     finally:
@@ -127,37 +127,33 @@ def test_a_login_that_the_registry_refuses_is_told_with_what_it_said(
         assert _generations(moving) == before
     finally:
         moving.configure(
-            registry={"kind": "ecr", "host": "localhost:5001", "prefix": moving.name}, pullCredentials="static"
+            registry={"kind": "ecr", "host": SANDBOX_REGISTRY, "prefix": moving.name}, pullCredentials="static"
         )
 
 
-def test_prebuilt_images_need_neither_a_docker_engine_nor_its_plugin(moving: Deployment, tmp_path: Path) -> None:
+def test_prebuilt_images_need_neither_a_docker_engine_nor_its_plugin(
+    moving: Deployment, other_registry: OwnRegistry, tmp_path: Path
+) -> None:
+    ecr = {"kind": "ecr", "host": SANDBOX_REGISTRY, "prefix": moving.name}
+    moving.configure(
+        registry={"kind": "harbor", "host": other_registry.host, "project": "coins", "username": USERNAME},
+        pullCredentials=None,
+    )
+    moving.project.set_config("registryPassword", other_registry.password, secret=True)
     up(moving)
     digests = {service: image.partition("@")[2] for service, image in running(moving).items() if service in SERVICES}
-    home = Path(moving.project.environment["PULUMI_HOME"])
-    bare = tmp_path / "home"
-    (bare / "plugins").mkdir(parents=True)
-    for plugin in (home / "plugins").iterdir():
-        if plugin.is_dir() and not plugin.name.startswith("resource-docker"):
-            shutil.copytree(plugin, bare / "plugins" / plugin.name, symlinks=True)
-    moving.configure(images={"source": "prebuilt", "digests": digests}, forceDelete=None)
-    environment = {
-        **moving.project.environment,
-        "PULUMI_HOME": str(bare),
-        "DOCKER_HOST": "unix:///nowhere.sock",
-    }
+    moving.configure(images={"source": "prebuilt", "digests": digests})
+    up(moving)  # the images that were built here leave the state, which takes the plugin for the last time
+    home = tmp_path / "home"
+    for plugin in (Path(moving.project.environment["PULUMI_HOME"]) / "plugins").iterdir():
+        if plugin.is_dir() and plugin.name.startswith("resource-kubernetes"):
+            shutil.copytree(plugin, home / "plugins" / plugin.name, symlinks=True)
+    without = {"PULUMI_HOME": str(home), "DOCKER_HOST": "unix:///nowhere.sock"}
     try:
-        completed = subprocess.run(
-            ["pulumi", "--non-interactive", "preview", "--stack", "test"],
-            cwd=moving.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert completed.returncode == 0, completed.stdout + completed.stderr
+        for command in (("up", "--yes", "--skip-preview"), ("preview", "--refresh", "--expect-no-changes")):
+            _pulumi(moving, *command, "--stack", "test", **without)
     finally:
-        moving.configure(images=None, forceDelete="true")
+        moving.configure(images=None, registry=ecr, pullCredentials="static")
 
 
 def test_another_stack_deploys_the_digests_that_this_one_has_built(moving: Deployment) -> None:
@@ -228,11 +224,11 @@ def test_a_build_on_a_machine_without_layers_takes_them_from_the_registry(moving
         up(moving)
 
 
-def _pulumi(deployment: Deployment, *arguments: str) -> str:
+def _pulumi(deployment: Deployment, *arguments: str, **variables: str) -> str:
     completed = subprocess.run(
         ["pulumi", "--non-interactive", *arguments],
         cwd=deployment.folder,
-        env=dict(deployment.project.environment),
+        env={**deployment.project.environment, **variables},
         capture_output=True,
         text=True,
         check=False,
