@@ -190,7 +190,7 @@ class Plan:
             lambda step: registry.ensure(docker.result, step, paths, settings, registry_image.result.name),
             needs=[docker, registry_image],
         )
-        self.graph.add(
+        ecr_ready = self.graph.add(
             "ECR API",
             lambda step: ecr.ensure(docker.result, step, settings, ecr_image.result.name),
             needs=[docker, ecr_image],
@@ -206,6 +206,11 @@ class Plan:
             "registry in the cluster",
             lambda step: cluster.result.connect_registry(step),  # noqa: PLW0108 - the result is not there yet
             needs=[cluster, registry_ready],
+        )
+        self.graph.add(
+            "ECR API in the cluster",
+            lambda step: cluster.result.connect_ecr(step),  # noqa: PLW0108 - as above
+            needs=[cluster, ecr_ready],
         )
         if not self._found.hub:
             redis = self._base_image(settings.redis_image, images.redis_system)

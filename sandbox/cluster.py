@@ -87,11 +87,7 @@ class Cluster:
         The way of https://kind.sigs.k8s.io/docs/user/local-registry/.
         """
         name = self._settings.registry_container
-        inspected = self._docker.inspect("container", name) or {}
-        networks = cast("dict[str, Any]", inspected.get("NetworkSettings", {}).get("Networks", {}))
-        if NETWORK not in networks:
-            step.work("connecting the registry")
-            self._docker.output("network", "connect", NETWORK, name)
+        self._connect(step, name)
         folder = f"/etc/containerd/certs.d/{self._settings.registry_host}"
         hosts = f'[host."http://{name}:{registry.PORT}"]\n'
         in_node = ("exec", "--interactive", self.node_name)
@@ -102,6 +98,11 @@ class Cluster:
             self._docker.output(*in_node, "mkdir", "-p", folder)
             self._docker.output(*in_node, "cp", "/dev/stdin", f"{folder}/hosts.toml", stdin=hosts)
         step.finish(f"pulls {self._settings.registry_host} from {name}")
+
+    def connect_ecr(self, step: Step) -> None:
+        """Let pods reach the ECR API, by the name of its container."""
+        self._connect(step, self._settings.ecr_container)
+        step.finish(f"pods reach {self._settings.ecr_container}")
 
     def load(self, step: Step, image: images.Image) -> None:
         """Put an image that was built here into the node, which could not pull it."""
@@ -144,6 +145,14 @@ class Cluster:
         except SandboxError:
             return False
         return answer.split() == ["True"]
+
+    def _connect(self, step: Step, container: str) -> None:
+        """Put a container into the network of the node, where that and the pods resolve its name."""
+        inspected = self._docker.inspect("container", container) or {}
+        networks = cast("dict[str, Any]", inspected.get("NetworkSettings", {}).get("Networks", {}))
+        if NETWORK not in networks:
+            step.work(f"connecting {container}")
+            self._docker.output("network", "connect", NETWORK, container)
 
     def _made(self) -> Made | None:
         try:

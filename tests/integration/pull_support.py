@@ -29,7 +29,7 @@ from tests.plugins.engine_support import Project
 from tests.plugins.kubernetes_support import PRELUDE
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-AWS_PORT: Final = 5000
+_AWS_PORT: Final = 5000
 
 # What keeps a pod within the `restricted` Pod Security Standard.
 RESTRICTED_POD: Final[Mapping[str, Any]] = {
@@ -55,6 +55,11 @@ class Sandbox:
     def node(self) -> str:
         """The node's container."""
         return self.cluster.node_name
+
+    @property
+    def ecr_endpoint(self) -> str:
+        """The ECR API, as the node and the pods reach it."""
+        return f"http://{self.settings.ecr_container}:{_AWS_PORT}"
 
     def in_node(self, *command: str, stdin: str | None = None) -> str:
         """Run a command in the node."""
@@ -214,24 +219,22 @@ _POLICY: Final = {
 
 
 @contextmanager
-def aws(place: Sandbox, user: str = "") -> Generator[Aws]:
-    """An AWS API (moto). With a user, who may ask for a token, it checks signatures and policies; else nothing."""
+def strict_aws(place: Sandbox, user: str) -> Generator[Aws]:
+    """An AWS API (moto) that checks signatures and policies; the user may ask for a token."""
     settings = place.settings
     name = f"pull-tests-aws-{secrets.token_hex(4)}"
     image = place.docker.inspect("container", settings.ecr_container)
     assert image is not None
-    variables = ["--env", f"MOTO_ACCOUNT_ID={settings.account}"]
-    if user:
-        # It begins to check after so many requests, which make the user.
-        variables += ["--env", "INITIAL_NO_AUTH_ACTION_COUNT=3"]
+    # It begins to check after so many requests, which make the user.
+    variables = ["--env", f"MOTO_ACCOUNT_ID={settings.account}", "--env", "INITIAL_NO_AUTH_ACTION_COUNT=3"]
     place.docker.output(
-        *("run", "--detach", "--name", name, "--network", NETWORK, "--publish", f"127.0.0.1::{AWS_PORT}", *variables),
-        *(str(image["Config"]["Image"]), "-H", "0.0.0.0", "-p", str(AWS_PORT)),  # noqa: S104 - on loopback only
+        *("run", "--detach", "--name", name, "--network", NETWORK, "--publish", f"127.0.0.1::{_AWS_PORT}", *variables),
+        *(str(image["Config"]["Image"]), "-H", "0.0.0.0", "-p", str(_AWS_PORT)),  # noqa: S104 - on loopback only
     )
     try:
-        published = place.docker.output("port", name, str(AWS_PORT)).split()[0]
+        published = place.docker.output("port", name, str(_AWS_PORT)).split()[0]
         until(lambda: _answers(f"http://{published}/moto-api/"), f"{name} to answer")
-        yield Aws(f"http://{name}:{AWS_PORT}", _with_key(f"http://{published}", user) if user else ("any", "any"))
+        yield Aws(f"http://{name}:{_AWS_PORT}", _with_key(f"http://{published}", user))
     finally:
         place.docker.output("rm", "--force", "--volumes", name)
 

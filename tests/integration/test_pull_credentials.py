@@ -15,11 +15,9 @@ import pytest
 
 from tests.integration.deployment import until
 from tests.integration.pull_support import (
-    AWS_PORT,
     Aws,
     Pod,
     Sandbox,
-    aws,
     kubectl,
     load_python,
     objects,
@@ -27,6 +25,7 @@ from tests.integration.pull_support import (
     restrict,
     sandbox,
     stack,
+    strict_aws,
 )
 from tests.plugins.engine_support import Outcome, Project
 from tests.plugins.kubernetes_support import temporary_namespace
@@ -135,7 +134,7 @@ class Refreshed:
 @pytest.fixture(scope="module")
 def refreshed(place: Sandbox, image: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[Refreshed]:
     python = load_python(place)
-    with temporary_namespace() as namespace, aws(place, user="puller") as api:
+    with temporary_namespace() as namespace, strict_aws(place, "puller") as api:
         restrict(namespace)
         folder = Path(tmp_path_factory.mktemp("refreshed")) / "stack"
         project = stack(place, folder, namespace, WITH_KEY, TEST_AWS=api.endpoint, TEST_PYTHON_IMAGE=python)
@@ -244,11 +243,11 @@ class ByRole:
 
 @pytest.fixture(scope="module")
 def by_role(place: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Generator[ByRole]:
-    variables = {"TEST_PYTHON_IMAGE": load_python(place)}
-    with temporary_namespace() as namespace, aws(place) as api:
+    variables = {"TEST_PYTHON_IMAGE": load_python(place), "TEST_AWS": place.ecr_endpoint}
+    with temporary_namespace() as namespace:
         restrict(namespace)
         folder = Path(tmp_path_factory.mktemp("by-role")) / "stack"
-        project = stack(place, folder, namespace, WITH_ROLE, TEST_AWS=api.endpoint, **variables)
+        project = stack(place, folder, namespace, WITH_ROLE, **variables)
         project.set_config("password", EXPIRED, secret=True)
         try:
             yield ByRole(project, namespace, project.up())
@@ -313,12 +312,12 @@ _FLAGS = "/etc/default/kubelet"
 
 
 @contextmanager
-def credential_provider(place: Sandbox, endpoint: str, image: str) -> Generator[None]:
+def credential_provider(place: Sandbox, image: str) -> Generator[None]:
     """Let the node's kubelet ask ECR for credentials for an image; afterwards it is as it was."""
     plugin = CREDENTIAL_PROVIDER
     for word, value in (
         ("@REGION@", place.settings.region),
-        ("@ENDPOINT@", endpoint),
+        ("@ENDPOINT@", place.ecr_endpoint),
         ("@REGISTRY@", place.settings.registry_host),
     ):
         plugin = plugin.replace(word, value)
@@ -358,11 +357,6 @@ def _restart_kubelet(place: Sandbox) -> None:
 
 def test_the_nodes_own_identity_lets_pods_pull_without_a_secret(place: Sandbox, image: str, namespace: str) -> None:
     assert "401 Unauthorized" in Pod.start(namespace, image).refusal()
-    with aws(place) as api:
-        name = api.endpoint.removeprefix("http://").removesuffix(f":{AWS_PORT}")
-        inspected = place.docker.inspect("container", name)
-        assert inspected is not None
-        address = inspected["NetworkSettings"]["Networks"]["kind"]["IPAddress"]
-        with credential_provider(place, f"http://{address}:{AWS_PORT}", image):
-            Pod.start(namespace, image).runs()
+    with credential_provider(place, image):
+        Pod.start(namespace, image).runs()
     assert "401 Unauthorized" in Pod.start(namespace, image).refusal()
