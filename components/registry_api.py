@@ -13,6 +13,7 @@ import functools
 import hashlib
 import ipaddress
 import json
+import logging
 import re
 import ssl
 from collections.abc import Generator, Mapping, Sequence
@@ -273,6 +274,7 @@ class Repository:
         self._speaks_api = False
         self._login: dict[str, str] = {}
         self._met: list[Challenge] = []
+        self._writes = False
 
     def require(self, digest: str) -> None:
         """Make sure that it has a manifest with this digest.
@@ -353,6 +355,7 @@ class Repository:
 
     def _request(self, method: str, reference: str, manifest: Manifest | None = None) -> _Response:
         image = self._image(reference)
+        self._writes = manifest is not None
         if not self._root:
             self._open(image)
         url = f"{self._root}{self._path}/manifests/{reference}"
@@ -383,13 +386,17 @@ class Repository:
             return True
         return any(challenge.scheme == "bearer" and challenge not in self._met for challenge in asked)
 
+    def _refuses(self, image: str) -> str:
+        who = self._api.who
+        return f"refuses to take {image} from {who}" if self._writes else f"refuses to show {image} to {who}"
+
     def _end(self, response: _Response, reference: str) -> NoReturn:
-        image, said, who, path = self._image(reference), response.said(), self._api.who, self._path
+        image, said, path = self._image(reference), response.said(), self._path
         match response.status:
             case HTTPStatus.UNAUTHORIZED:
-                raise _Ended(Outcome.REFUSED, f"refuses to show {image} to {who}: {said}")
+                raise _Ended(Outcome.REFUSED, f"{self._refuses(image)}: {said}")
             case HTTPStatus.FORBIDDEN:
-                raise _Ended(Outcome.REFUSED, f"does not let {who} pull {image}: {said}")
+                raise _Ended(Outcome.REFUSED, f"does not let {self._api.who} pull {image}: {said}")
             case HTTPStatus.NOT_FOUND if self._speaks_api or _error_of(response.body):
                 if "NAME_UNKNOWN" in said:
                     raise _Ended(
@@ -402,12 +409,12 @@ class Repository:
                 raise _Ended(Outcome.UNREACHABLE, f"does not tell whether it has {image}: {said}")
 
     def _end_push(self, response: _Response, tag: str) -> NoReturn:
-        image, said, who = self._image(tag), response.said(), self._api.who
+        image, said = self._image(tag), response.said()
         match response.status:
             case HTTPStatus.UNAUTHORIZED:
-                raise _Ended(Outcome.REFUSED, f"refuses to take {image} from {who}: {said}")
+                raise _Ended(Outcome.REFUSED, f"{self._refuses(image)}: {said}")
             case HTTPStatus.FORBIDDEN:
-                raise _Ended(Outcome.REFUSED, f"does not let {who} push {image}: {said}")
+                raise _Ended(Outcome.REFUSED, f"does not let {self._api.who} push {image}: {said}")
             case HTTPStatus.NOT_FOUND:
                 raise _Ended(Outcome.MISSING, f"has no repository {self._path} to take {image}: {said}")
             case _:
@@ -423,7 +430,7 @@ class Repository:
             return {"Authorization": self._api.basic}
         schemes = ", ".join(asked) or "no scheme"
         need = "asks for a login and there is none" if "basic" in asked else f"asks for a login by {schemes}"
-        raise _Ended(Outcome.REFUSED, f"{need}, to show {image}: {response.said()}")
+        raise _Ended(Outcome.REFUSED, f"{need}, to {'take' if self._writes else 'show'} {image}: {response.said()}")
 
     def _token(self, challenge: Challenge, image: str) -> str:
         realm = challenge.parameters.get("realm", "")
@@ -439,9 +446,7 @@ class Repository:
         response = self._api.ask_for_token(realm, question, image)
         where = f"its token service {urlsplit(realm).netloc.rpartition('@')[2]}"
         if response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            raise _Ended(
-                Outcome.REFUSED, f"refuses to show {image} to {self._api.who}: {where} answers {response.said()}"
-            )
+            raise _Ended(Outcome.REFUSED, f"{self._refuses(image)}: {where} answers {response.said()}")
         if response.status != HTTPStatus.OK:
             raise _Ended(Outcome.UNREACHABLE, f"cannot be asked for {image}: {where} answers {response.said()}")
         told = _object(response.body)
@@ -460,6 +465,8 @@ class Repository:
 
 @functools.lru_cache(maxsize=16)
 def _client(proxy: str, authorities: Sequence[Path]) -> urllib3.PoolManager:
+    # It warns of each attempt that failed, in words for programmers; the last one is in the problem that is told.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     context = ssl.create_default_context()
     for file in authorities:
         context.load_verify_locations(file)

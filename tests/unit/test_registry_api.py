@@ -304,7 +304,7 @@ def test_waiting_for_a_busy_registry_has_a_limit() -> None:
     assert {429, 500, 502, 503, 504} <= set(patience.status_forcelist)
 
 
-def test_a_registry_where_nobody_listens_is_told() -> None:
+def test_a_registry_where_nobody_listens_is_told(caplog: pytest.LogCaptureFixture) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -312,6 +312,7 @@ def test_a_registry_where_nobody_listens_is_told() -> None:
     assert answer.outcome is Outcome.UNREACHABLE
     assert answer.problem.startswith(f"registry localhost:{port} cannot be asked for {PATH}@{DIGEST}: ")
     assert "Connection refused" in answer.problem
+    assert not caplog.records
 
 
 def test_a_registry_that_never_answers_is_given_up() -> None:
