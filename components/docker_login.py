@@ -7,7 +7,6 @@ https://github.com/docker/docker-credential-helpers#development.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import shutil
 import subprocess
@@ -88,7 +87,7 @@ def _of_file(auths: Mapping[str, Any], server: str, file: Path) -> DockerLogin:
         return DockerLogin(str(entry.get("username") or ""), str(entry.get("password") or ""))
     try:
         username, colon, password = base64.b64decode(pair, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         colon = username = password = ""
     if not colon:
         raise DockerLoginError(

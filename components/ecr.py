@@ -36,8 +36,8 @@ class EcrRegistryArgs:
     ``keep`` is the number of tagged images that each repository keeps, ``untagged_days`` how many days it keeps images
     without a tag; an image for several ``platforms``, as many as this says, counts once. ``mutable_tags`` are filters
     (:data:`components.ecr_tag_filters.TAG_FILTER_RULE`) for the tags that may be pushed again, such as that of a build
-    cache; what has one is never expired. ``kms_key`` is the ARN of a key to encrypt with; without one, ECR's own AES-256
-    is used. ``force_delete`` lets the deletion of a repository delete the images in it. ``scanning`` is one of
+    cache; what has one is never expired. ``kms_key`` is the ARN of a key to encrypt with; without one, ECR's own
+    AES-256 is used. ``force_delete`` lets the deletion of a repository delete the images in it. ``scanning`` is one of
     :data:`SCANNING`.
 
     ``may_pull`` and ``may_push`` let principals in (:data:`components.ecr_policies.PRINCIPAL_RULE`) beside those whom

@@ -75,7 +75,7 @@ def push_index(repository: Repository, tag: str, index: Manifest) -> bool:
             return False
         if there is None:
             raise
-        raise RegistryError(error.outcome, f"{error}; this tag names {there}, not {index.digest}") from None
+        raise RegistryError(error.outcome, f"{error} (the tag names {there}, not {index.digest})") from None
     return True
 
 

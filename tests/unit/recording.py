@@ -31,13 +31,18 @@ class _Failed(grpc.RpcError):
 
 @dataclass
 class Recorder(mocks.Mocks):
-    """Answers as the providers would, and keeps every resource, every call and the stack's outputs."""
+    """Answers as the providers would, and keeps every resource, every call and the stack's outputs.
+
+    ``digests`` has those of images by their resources' names. What was ``pushed_before`` has its digest in a preview.
+    """
 
     resources: list[mocks.MockResourceArgs] = field(default_factory=list[mocks.MockResourceArgs])
     calls: list[mocks.MockCallArgs] = field(default_factory=list[mocks.MockCallArgs])
     outputs: Record = field(default_factory=dict[str, Any])
     requests: dict[tuple[str, str], Any] = field(default_factory=dict[tuple[str, str], Any])
     local_image_id: bool = False
+    digests: dict[str, str] = field(default_factory=dict[str, str])
+    pushed_before: bool = False
     account: str = "111122223333"
     stacks: dict[str, Record] = field(default_factory=dict[str, Any])
 
@@ -47,8 +52,9 @@ class Recorder(mocks.Mocks):
         if args.typ == "docker:index/image:Image":
             if self.local_image_id:
                 state["repoDigest"] = DIGEST
-            elif not pulumi.runtime.is_dry_run():
-                state["repoDigest"] = f"{state['imageName'].rpartition(':')[0]}@{DIGEST}"
+            elif self.pushed_before or not pulumi.runtime.is_dry_run():
+                digest = self.digests.get(args.name, DIGEST)
+                state["repoDigest"] = f"{state['imageName'].rpartition(':')[0]}@{digest}"
         if args.typ == "pulumi:pulumi:StackReference":
             state["outputs"] = self.stacks[state["name"]]
         if args.typ.startswith("kubernetes:"):

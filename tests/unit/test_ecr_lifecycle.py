@@ -52,6 +52,37 @@ def test_the_newest_are_kept_and_the_rest_goes() -> None:
     assert gone(lifecycle_policy(3, [images[0].tags[0]]), images) == set(range(1, 7))
 
 
+def for_two_platforms(count: int) -> list[Image]:
+    """As many images, each with its parts, which are pushed before it."""
+    suffixes = ("-amd64", "-arm64", "")
+    return [
+        image(3 * number + part, f"{number:020x}{suffix}")
+        for number in range(count)
+        for part, suffix in enumerate(suffixes)
+    ]
+
+
+@given(keep=st.integers(1, 6), count=st.integers(1, 12), deployed=st.integers(0, 11))
+def test_an_image_for_two_platforms_is_kept_whole_and_counts_once(keep: int, count: int, deployed: int) -> None:
+    policy = lifecycle_policy(keep, [f"{deployed:020x}"], platforms=2)
+    expired_images = expired(policy, for_two_platforms(count), NOW)
+    wanted = {number for number in range(count) if number >= count - keep or number == deployed}
+    assert {found.tags[0] for found in expired_images} == {
+        f"{number:020x}{suffix}" for number in set(range(count)) - wanted for suffix in ("", "-amd64", "-arm64")
+    }
+
+
+def test_counted_like_images_for_one_platform_most_of_them_would_go() -> None:
+    policy = lifecycle_policy(3, [])
+    assert {found.tags[0][:20] for found in expired(policy, for_two_platforms(3), NOW)} == {f"{0:020x}", f"{1:020x}"}
+
+
+def test_a_rule_says_that_what_it_counts_are_parts() -> None:
+    (*_, last) = rules(lifecycle_policy(30, [], platforms=2))
+    assert last["selection"]["countNumber"] == 90
+    assert last["description"] == "Keep the newest 30 tagged images of 3 parts: 2 platforms and an index"
+
+
 def test_without_the_shield_the_oldest_would_go() -> None:
     assert 0 in gone(lifecycle_policy(3, []), tagged(10))
 
@@ -98,9 +129,10 @@ def test_equal_input_gives_equal_text_so_that_nothing_differs() -> None:
     days=st.integers(1, 3650),
     deployed=st.lists(content_tags, max_size=3),
     mutable=filters,
+    platforms=st.integers(1, 9),
 )
-def test_ecr_takes_every_policy(keep: int, days: int, deployed: list[str], mutable: list[str]) -> None:
-    policy = lifecycle_policy(keep, deployed, untagged_days=days, mutable_tags=mutable)
+def test_ecr_takes_every_policy(keep: int, days: int, deployed: list[str], mutable: list[str], platforms: int) -> None:
+    policy = lifecycle_policy(keep, deployed, untagged_days=days, mutable_tags=mutable, platforms=platforms)
     assert request_problems("PutLifecyclePolicy", {"repositoryName": "coins/rng", "lifecyclePolicyText": policy}) == []
     EcrLifecyclePolicyValidator(policy).validate()
     made = rules(policy)

@@ -103,6 +103,19 @@ def test_what_an_image_for_several_platforms_consists_of_is_told_to_stay(capsys:
     assert one_each[-1].endswith("1 would expire (25.0 MB), 1 stay")
 
 
+def test_an_image_for_several_platforms_counts_once_if_the_number_of_platforms_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    parts = [
+        detail(3 * n + p, 30 - n, f"v{n}{end}") for n in range(3) for p, end in enumerate(("-amd64", "-arm64", ""))
+    ]
+    kept, _ = previewed(capsys, listing(*parts), "--keep", "2", "--platforms", "2")
+    assert kept[-1].startswith("9 images: 3 would expire")
+    assert {line.split()[2] for line in kept if line.startswith("expires")} == {"v0", "v0-amd64", "v0-arm64"}
+    counted_each, _ = previewed(capsys, listing(*parts), "--keep", "2")
+    assert counted_each[-1].startswith("9 images: 7 would expire")
+
+
 @pytest.mark.parametrize("pushed", ["2026-02-27T12:00:00+00:00", "2026-02-27T13:00:00.5+01:00", 1772193600.25])
 def test_times_are_read_as_either_version_of_the_aws_command_prints_them(pushed: str | float) -> None:
     (image,) = read_images(listing({**detail(1, 0, "v1"), "imagePushedAt": pushed}))

@@ -249,6 +249,24 @@ def test_a_build_cache_is_one_more_tag_that_builds_read_from() -> None:
         assert images[name]["build"]["args"]["BUILDKIT_INLINE_CACHE"] == "1"
 
 
+def test_two_platforms_are_two_images_of_each_service_and_one_to_those_who_count() -> None:
+    both = ["linux/amd64", "linux/arm64"]
+    recorder = program(preview=True, platforms=both, buildCache="true", keepImages="10")
+    images = recorder.of_type(IMAGE)
+    assert set(images) == {
+        f"{service}{cache}-{architecture}"
+        for service in SERVICES
+        for cache in ("", "-cache")
+        for architecture in ("amd64", "arm64")
+    }
+    repository = recorder.of_type("aws:ecr/repository:Repository")["registry-rng"]
+    assert [entry["filter"] for entry in repository["imageTagMutabilityExclusionFilters"]] == ["cache*"]
+    policies = recorder.of_type("aws:ecr/lifecyclePolicy:LifecyclePolicy")
+    (*_, last) = json.loads(policies["registry-rng"]["policy"])["rules"]
+    assert last["selection"]["countNumber"] == 30
+    assert not any(DIGEST in str(inputs) for inputs in recorder.of_type(DEPLOYMENT).values())
+
+
 def test_a_rebuild_is_another_tag_of_equal_content() -> None:
     def names(**settings: Any) -> set[str]:
         return {inputs["imageName"] for inputs in program(**settings).of_type(IMAGE).values()}

@@ -48,6 +48,7 @@ def test_the_defaults_and_what_is_required_make_a_stack(folder: Path) -> None:
     assert settings.application.profile == "teaching"
     assert settings.application.replicas == {"hasher": 1, "rng": 1, "webui": 1, "worker": 1}
     assert "@sha256:" in settings.application.redis_image
+    assert settings.application.redis_version == "8.10.1-trixie"
     assert "@sha256:" in settings.images.python_image
 
 
@@ -78,6 +79,12 @@ def test_what_a_stack_says_is_what_is_read(folder: Path) -> None:
     assert ecr.force_delete
     assert settings.application.profile == "full"
     assert settings.application.webui_node_port == 30080
+
+
+def test_images_are_for_the_platforms_that_the_stack_says(folder: Path) -> None:
+    assert read(folder).images.platforms == ("linux/amd64",)
+    assert read(folder, platforms=["linux/arm64"]).images.platforms == ("linux/arm64",)
+    assert read(folder, platforms=["linux/arm64", "linux/amd64"]).images.platforms == ("linux/arm64", "linux/amd64")
 
 
 def test_a_region_of_china_has_its_own_domain(folder: Path) -> None:
@@ -276,6 +283,27 @@ def test_every_declared_key_is_read_and_every_key_that_is_read_is_declared(folde
         ({"refresh": {"schedule": "daily"}}, "refresh.schedule", ("'daily'", "five fields", "'0 */4 * * *'")),
         ({"mayPull": ["me"]}, "mayPull[0]", ("'me'", "an account's 12 digits", "--path 'dockercoins:mayPull[0]'")),
         ({"mayPull": "123456789012"}, "mayPull", ("'123456789012'", "an account's 12 digits", "dockercoins:mayPull")),
+        (
+            {"platforms": ["linux/amd64", "arm64"]},
+            "platforms[1]",
+            ("'arm64'", "linux/amd64 or linux/arm64", "--path 'dockercoins:platforms[1]' linux/amd64"),
+        ),
+        (
+            {"platforms": ["linux/arm64", "linux/arm64"]},
+            "platforms[1]",
+            ("'linux/arm64'", "linux/amd64 or linux/arm64; it is there already", "platforms[1]"),
+        ),
+        (
+            {"platforms": []},
+            "platforms",
+            ("nothing", "a list of one or both of", "config set dockercoins:platforms '[\"linux/amd64\"]'"),
+        ),
+        (
+            {"platforms": "linux/arm64"},
+            "platforms",
+            ("'linux/arm64'", "a list; each entry is", "config set dockercoins:platforms '[\"linux/amd64\"]'"),
+        ),
+        ({"platform": "linux/arm64"}, "platform", ("does not have", "platforms", "config rm")),
         (
             {"replicateTo": ["eu-west-1"]},
             "replicateTo[0]",
