@@ -63,16 +63,16 @@ class Service:
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
 
-    def event(self, event: str) -> dict[str, Any]:
-        found = [line for line in self.events() if line["event"] == event]
-        assert found, f"no event {event!r} in {self.events()}"
+    def event(self, message: str) -> dict[str, Any]:
+        found = [line for line in self.events() if line["msg"] == message]
+        assert found, f"no line {message!r} in {self.events()}"
         return found[-1]
 
-    def count(self, event: str) -> int:
-        return sum(line["event"] == event for line in self.events())
+    def count(self, message: str) -> int:
+        return sum(line["msg"] == message for line in self.events())
 
-    def told(self, event: str) -> Callable[[], bool]:
-        return lambda: self.count(event) > 0
+    def told(self, message: str) -> Callable[[], bool]:
+        return lambda: self.count(message) > 0
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)

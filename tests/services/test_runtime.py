@@ -1,7 +1,5 @@
 """What all services have in common: settings, logs, exit status, locks."""
 
-import json
-import logging
 import re
 import socket
 from collections.abc import Callable, Mapping
@@ -16,6 +14,7 @@ from services.rng.rng import app as rng
 from services.rng.rng import runtime as rng_runtime
 from services.webui.webui import runtime as webui_runtime
 from services.webui.webui import settings as webui
+from services.worker.worker import redis_access
 from services.worker.worker import runtime as worker_runtime
 from services.worker.worker import settings as worker
 
@@ -64,8 +63,13 @@ def problems(read: Callable[[Mapping[str, str]], object], **variables: str) -> l
     return raised.value.problems
 
 
-def test_the_copies_of_the_common_module_are_equal() -> None:
-    assert len({(SERVICES / name / name / "runtime.py").read_bytes() for name in NAMES}) == 1
+@pytest.mark.parametrize("module", ["runtime", "logs", "metrics", "observation", "tracing"])
+def test_the_copies_of_a_common_module_are_equal(module: str) -> None:
+    assert len({(SERVICES / name / name / f"{module}.py").read_bytes() for name in NAMES}) == 1
+
+
+def test_worker_and_webui_reach_redis_in_the_same_way() -> None:
+    assert len({(SERVICES / name / name / "redis_access.py").read_bytes() for name in ("webui", "worker")}) == 1
 
 
 @pytest.mark.parametrize("pair", [("rng", "hasher"), ("worker", "webui")])
@@ -87,7 +91,7 @@ def test_nothing_set_gives_the_documented_defaults() -> None:
     assert read_hasher({})[1] == hasher.Settings(0.0)
     assert read_webui({})[1] == webui.RedisSettings("redis", 6379, None)
     assert read_worker({})[1] == worker.Settings(
-        "http://rng", "http://hasher", worker.RedisSettings("redis", 6379, None), 0.0, 32, 200_000, 30.0
+        "http://rng", "http://hasher", redis_access.RedisSettings("redis", 6379, None), 0.0, 32, 200_000, 30.0
     )
 
 
@@ -103,6 +107,10 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         (read_rng, "PORT", "9" * 50, "an integer"),
         (read_rng, "HOST", "http://x", "a host name or an IP address"),
         (read_rng, "LOG_LEVEL", "loud", "debug, info, warning, error"),
+        (read_rng, "LOG_FORMAT", "xml", "json, text"),
+        (read_rng, "LOG_REQUESTS_EVERY", "-1", "an integer from 0"),
+        (read_rng, "METRICS_PORT", "70000", "from 1 to 65535"),
+        (read_rng, "OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "http://host"),
         (read_rng, "DRAIN_SECONDS", "-1", "seconds from 0 to 600"),
         (read_rng, "GRACE_SECONDS", "nan", "seconds from 0 to 600"),
         (read_rng, "DELAY_SECONDS", "100ms", "seconds from 0 to 60, such as 0.1"),
@@ -163,21 +171,12 @@ def test_an_empty_password_file_is_refused(tmp_path: Path) -> None:
     assert "a file that is not empty" in problem
 
 
-def test_a_log_record_is_one_line_of_json_with_its_fields() -> None:
-    record = logging.makeLogRecord({"levelname": "INFO", "msg": "%s\nanswers", "args": ("rng",), "port": 8080})
-    line = worker_runtime.JsonLines("worker").format(record)
-    assert "\n" not in line
-    told = json.loads(line)
-    assert told.pop("time")
-    assert told == {"level": "info", "service": "worker", "event": "rng\nanswers", "port": 8080}
-
-
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_service_with_wrong_settings_says_so_in_one_line_and_ends_with_2(fleet: Fleet, name: str) -> None:
     service = fleet.launch(name, LOG_LEVEL="loud", DRAIN_SECONDS="long")
     assert await service.ended() == 2
     (line,) = service.events()
-    assert line["event"] == "settings refused"
+    assert line["msg"] == "settings refused"
     assert len(line["problems"]) == 2
 
 

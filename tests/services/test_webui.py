@@ -8,12 +8,15 @@ import sys
 import time
 from collections.abc import Mapping
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any, cast
 
 import aiohttp
 import pytest
 
 from services.webui.webui.assets import STATIC
+from services.webui.webui.bottleneck import Parts, bottleneck
+from services.webui.webui.redis_access import AWAY, REFUSED, Trouble
 from services.webui.webui.snapshot import Away, Shared, Snapshot
 from services.webui.webui.status import HISTORY_SECONDS, History, fresh_heartbeats, status
 
@@ -71,9 +74,6 @@ async def test_redis_that_is_away_is_told_and_found_again(
     assert code == 503
     assert answer["error"] == "redis is away"
     assert answer["reason"]
-    code, answer = await get(http, webui, "/readyz")
-    assert code == 503
-    assert "redis does not answer" in answer["reason"]
     assert (await get(http, webui, "/healthz"))[0] == 200
     code, states = await get(http, webui, "/status")
     assert code == 200
@@ -90,6 +90,87 @@ async def test_redis_that_is_away_is_told_and_found_again(
 
     await until(back, "the page to recover")
     assert (await get(http, webui, "/readyz"))[0] == 200
+
+
+async def test_webui_is_ready_from_the_first_answer_of_redis_on_and_tells_its_state(
+    fleet: Fleet, redis: Redis, http: aiohttp.ClientSession
+) -> None:
+    redis.kill()
+    webui = await fleet.start("webui", **redis.settings)
+    await until(webui.told("redis does not answer: trying on"), "redis to be missed")
+    code, answer = await get(http, webui, "/readyz")
+    assert (code, answer["redis"]["state"]) == (503, "down")
+    assert "redis does not answer" in answer["reason"]
+    await redis.start()
+
+    async def ready(state: str) -> bool:
+        code, answer = await get(http, webui, "/readyz")
+        return (code, answer["status"], answer["redis"]["state"]) == (200, "ready", state)
+
+    await until(lambda: ready("up"), "webui to be ready")
+    redis.kill()
+    # A visitor who comes now gets the page, which says what is the matter.
+    await until(lambda: ready("down"), "redis to be missed again")
+    assert "reason" in (await get(http, webui, "/readyz"))[1]["redis"]
+    async with http.get(f"{webui.url}/index.html") as page:
+        assert page.status == 200
+    await redis.start()
+    await until(lambda: ready("up"), "redis to be found again")
+    assert webui.count("redis answers") == 2
+
+
+@pytest.mark.parametrize(
+    ("passwords", "advice"),
+    [
+        (("right", "wrong"), "is not the one"),
+        (("right", None), "none is set"),
+    ],
+)
+async def test_a_password_that_redis_refuses_is_told_everywhere_in_the_same_words_and_never_shown(
+    fleet: Fleet, http: aiohttp.ClientSession, tmp_path: Path, passwords: tuple[str, str | None], advice: str
+) -> None:
+    own, given = passwords
+    redis = Redis(tmp_path, password=own)
+    try:
+        await redis.start()
+        password: dict[str, object] = {"REDIS_PASSWORD": given} if given else {}
+        webui = await fleet.start("webui", **redis.settings, **password)
+        worker = await fleet.start("worker", **redis.settings, **password)
+        for service in (webui, worker):
+            message = "redis refuses the password: trying on"
+            await until(service.told(message), f"{service.name} to tell that the password is refused")
+            assert advice in service.event(message)["reason"]
+            code, answer = await get(http, service, "/readyz")
+            assert code == 503
+            assert answer["reason"].startswith("redis refuses the password: ")
+            assert advice in answer["reason"]
+        code, answer = await get(http, webui, "/json")
+        assert (code, answer["error"]) == (503, "redis refuses the password")
+        assert advice in answer["reason"]
+        assert (await get(http, webui, "/status"))[1]["redis"]["state"] == "refused"
+        for service in (webui, worker):
+            assert not any(secret in service.log.read_text() for secret in ("right", "wrong"))
+    finally:
+        redis.close()
+
+
+async def test_the_password_of_redis_is_read_from_a_file(
+    fleet: Fleet, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    redis = Redis(tmp_path, password="hunter2")
+    try:
+        await redis.start()
+        secret = tmp_path / "password"
+        secret.write_text("hunter2\n")
+        webui = await fleet.start("webui", **redis.settings, REDIS_PASSWORD_FILE=secret)
+
+        async def shown() -> bool:
+            return (await get(http, webui, "/json"))[0] == 200
+
+        await until(shown, "the counts")
+        assert "hunter2" not in webui.log.read_text()
+    finally:
+        redis.close()
 
 
 async def test_a_count_that_is_no_number_is_told(webui: Service, redis: Redis, http: aiohttp.ClientSession) -> None:
@@ -146,9 +227,9 @@ async def test_a_new_browser_gets_the_history(webui: Service, http: aiohttp.Clie
         return len((await get(http, webui, "/history"))[1]["samples"]) >= 2
 
     await until(two, "two samples")
-    (first, _), (second, hashes) = (await get(http, webui, "/history"))[1]["samples"][:2]
-    assert first < second
-    assert hashes == 0
+    first, second = (await get(http, webui, "/history"))[1]["samples"][:2]
+    assert first[0] < second[0]
+    assert second[1:] == [0, 0, None, None]
 
 
 async def test_sigterm_ends_it_in_good_order(webui: Service) -> None:
@@ -273,22 +354,43 @@ def test_only_fresh_heartbeats_that_can_be_read_count() -> None:
     assert len(fresh_heartbeats(entries, NOW)) == 2
 
 
+def history_of(*snapshots: Snapshot) -> History:
+    history = History()
+    for each in snapshots:
+        history.add(each)
+    return history
+
+
+def told(reading: Snapshot | Away, *before: Snapshot) -> Any:
+    """The status after the readings before, and this one."""
+    later = (reading,) if isinstance(reading, Snapshot) else ()
+    return status(reading, history_of(*before, *later))
+
+
 def test_a_server_is_up_partly_up_or_down_as_the_workers_see_it() -> None:
-    told: Any = status(snapshot({b"a": beat(ms=2.0), b"b": beat(hasher=False, ms=4.0)}), growing=True)
-    assert told["rng"] == {"state": "up", "ms": 3.0}
-    assert told["hasher"] == {"state": "partly", "ms": 2.0}
-    assert told["worker"] == {"state": "mining", "workers": 2}
-    told = status(snapshot({b"a": beat(rng=False, hasher=None, ms=None)}), growing=False)
-    assert told["hasher"] == {"state": "unknown", "ms": None}
-    assert told["rng"] == {"state": "down", "ms": None}
-    assert told["worker"] == {"state": "waiting", "workers": 1}
+    beats = {b"a": beat(ms=2.0), b"b": beat(hasher=False, ms=4.0)}
+    answer = told(snapshot(beats, hashes=9), snapshot(now=NOW - 1))
+    assert answer["rng"] == {"state": "up", "ms": 3.0}
+    assert answer["hasher"] == {"state": "partly", "ms": 2.0}
+    assert answer["worker"] == {"state": "mining", "workers": 2}
+    answer = told(snapshot({b"a": beat(rng=False, hasher=None, ms=None)}))
+    assert answer["hasher"] == {"state": "unknown", "ms": None}
+    assert answer["rng"] == {"state": "down", "ms": None}
+    assert answer["worker"] == {"state": "waiting", "workers": 1}
 
 
 def test_without_heartbeats_nothing_is_known_of_the_servers() -> None:
-    told: Any = status(snapshot(), growing=False)
-    assert told["rng"]["state"] == told["hasher"]["state"] == "unknown"
-    assert told["worker"]["state"] == "none"
-    assert cast(Any, status(Away(NOW, "refused"), growing=True))["redis"]["reason"] == "refused"
+    answer = told(snapshot())
+    assert answer["rng"]["state"] == answer["hasher"]["state"] == "unknown"
+    assert answer["worker"]["state"] == "none"
+    assert answer["unit"] is answer["bottleneck"] is None
+
+
+def test_redis_that_is_away_and_redis_that_refuses_the_password_are_told_apart() -> None:
+    for trouble, state in ((Trouble(AWAY, "refused"), "down"), (Trouble(REFUSED, "wrong"), "refused")):
+        answer = told(Away(NOW, trouble))
+        assert answer["redis"] == {"state": state, "ms": None, "reason": trouble.reason}
+        assert answer["worker"]["state"] == "unknown"
 
 
 def test_history_forgets_what_is_old_and_knows_growth() -> None:
@@ -306,6 +408,53 @@ def test_a_count_that_fell_is_not_growth() -> None:
     history.add(snapshot(hashes=10))
     history.add(snapshot(hashes=0, now=NOW + 1))
     assert not history.growing(NOW + 1)
+
+
+def unit_beat(at: float, rng: float, hasher: float, pause: float, unit: float) -> dict[bytes, bytes]:
+    servers = {"rng": {"up": True, "ms": rng}, "hasher": {"up": True, "ms": hasher}}
+    return {b"a": json.dumps({"at": at, **servers, "pause_ms": pause, "unit_ms": unit}).encode()}
+
+
+def test_where_the_time_of_a_unit_goes_is_a_mean_of_the_last_seconds() -> None:
+    readings = [
+        snapshot(unit_beat(NOW + second, rng, 100, 100, 200 + rng), now=NOW + second, hashes=second)
+        for second, rng in enumerate([9000.0, 700.0, 700.0, 700.0, 700.0, 700.0, 1300.0])
+    ]
+    answer = told(readings[-1], *readings[:-1])
+    assert answer["unit"] == {"ms": 1000.0, "rng_ms": 800.0, "hasher_ms": 100.0, "pause_ms": 100.0}
+    assert answer["bottleneck"] == "rng"
+
+
+def test_a_mine_that_stands_still_has_no_bottleneck() -> None:
+    answer = told(snapshot(unit_beat(NOW, 900, 1, 0, 901)))
+    assert answer["worker"]["state"] == "waiting"
+    assert answer["bottleneck"] is None
+
+
+def test_a_worker_that_does_not_tell_of_its_units_is_seen_all_the_same() -> None:
+    answer = told(snapshot({b"a": beat()}, hashes=9), snapshot(now=NOW - 1))
+    assert answer["worker"] == {"state": "mining", "workers": 1}
+    assert answer["unit"] is None
+
+
+@pytest.mark.parametrize(
+    ("parts", "holder"),
+    [
+        (Parts(rng=101, hasher=101, pause=100, unit=302), None),  # the course with one worker: a third each
+        (Parts(rng=130, hasher=101, pause=100, unit=331), None),  # ... with three, where rng is just busy all the time
+        (Parts(rng=201, hasher=101, pause=100, unit=402), "rng"),  # ... with four
+        (Parts(rng=805, hasher=101, pause=100, unit=1006), "rng"),  # ... with ten
+        (Parts(rng=101, hasher=505, pause=100, unit=706), "hasher"),
+        (Parts(rng=1, hasher=1, pause=100, unit=102), "worker"),
+        (Parts(rng=9.0, hasher=8.0, pause=0, unit=18.0), None),
+        (Parts(rng=3.0, hasher=1.0, pause=0, unit=18.0), None),  # most of the time goes elsewhere
+        (Parts(rng=0, hasher=0, pause=0, unit=0), None),
+    ],
+)
+def test_the_bottleneck_is_what_takes_much_of_a_unit_and_much_more_than_the_next(
+    parts: Parts, holder: str | None
+) -> None:
+    assert bottleneck(parts) == holder
 
 
 class Reader:

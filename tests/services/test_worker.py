@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 
 from services.worker.worker.backoff import Contact, delays
-from services.worker.worker.ledger import Ledger
+from services.worker.worker.ledger import PLACES, Ledger
 from services.worker.worker.store import stale_workers
 
 from .harness import Fleet, Redis, Service, free_port, until
@@ -130,6 +130,8 @@ async def test_the_heartbeat_tells_how_rng_and_hasher_are(mine: Mine) -> None:
     assert abs(beat["at"] - time.time()) < 5
     assert beat["units"] > 0
     assert beat["rng"]["ms"] > 0
+    assert beat["unit_ms"] >= beat["rng"]["ms"]
+    assert beat["pause_ms"] == 0
     servers["hasher"].kill()
     await until(lambda: not heartbeat()["hasher"]["up"], "hasher to be told as down")
     assert heartbeat()["rng"]["up"]
@@ -324,8 +326,8 @@ async def test_the_password_of_redis_is_used_and_a_wrong_one_is_told(fleet: Flee
         secret = tmp_path / "password"
         secret.write_text("hunter2\n")
         wrong = await mine.start_worker(REDIS_PASSWORD="wrong")
-        await until(wrong.told("redis does not answer: trying on"), "the wrong password to be told")
-        assert "password" in wrong.event("redis does not answer: trying on")["reason"]
+        await until(wrong.told("redis refuses the password: trying on"), "the wrong password to be told")
+        assert "REDIS_PASSWORD" in wrong.event("redis refuses the password: trying on")["reason"]
         wrong.kill()
         worker = await mine.start_worker(REDIS_PASSWORD_FILE=secret)
         await mine.growth(10)
@@ -502,6 +504,41 @@ def test_only_changes_are_logged(caplog: pytest.LogCaptureFixture) -> None:
         "rng does not answer: trying on",
         "rng answers",
     ]
+
+
+def test_another_trouble_is_logged_and_only_a_return_after_one_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    contact = Contact("redis")
+    contact.succeeded()
+    assert contact.returns == 0
+    for trouble in (None, "redis refuses the password", "redis refuses the password", None):
+        contact.failed("reason", trouble)
+    contact.succeeded()
+    contact.succeeded()
+    assert contact.returns == 1
+    assert [record.message for record in caplog.records] == [
+        "redis answers",
+        "redis does not answer: trying on",
+        "redis refuses the password: trying on",
+        "redis does not answer: trying on",
+        "redis answers",
+    ]
+
+
+def test_a_batch_takes_the_places_of_its_units_in_traces_along_but_not_too_many() -> None:
+    ledger = Ledger(capacity=10**6)
+    for place in range(PLACES + 5):
+        ledger.record("1", b"", place)
+    ledger.record("1", b"")
+    batch = ledger.batch()
+    assert batch is not None
+    assert batch.places == list(range(PLACES))
+    ledger.settle(batch)
+    ledger.record("0", b"", "next")
+    following = ledger.batch()
+    assert following is not None
+    assert following.places == ["next"]
+    assert ledger.coins == 1
 
 
 def test_stale_is_what_is_old_or_cannot_be_read() -> None:

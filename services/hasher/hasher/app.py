@@ -4,8 +4,7 @@
 ``GET /``               200, text: the service and the host that answers
 ``POST /``              200, ``text/plain``: the SHA-256 of the body in lowercase hex, 64 characters, no
                         newline; the body is at most 16 MiB and is not held in memory, 413 for a longer one
-``GET /healthz``        see the module ``runtime``
-``GET /readyz``         likewise
+``GET /healthz``        see the module ``runtime``, as for ``/readyz`` and ``/metrics``
 ======================  ==================================================================================
 
 Environment variables, beside those of ``runtime``:
@@ -24,7 +23,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from .runtime import Environment, ServerSettings, serve
+from .runtime import Environment, ServerSettings, Telemetry, serve
 
 MOST_BYTES = 16 << 20
 
@@ -41,8 +40,16 @@ def read_settings(environment: Environment) -> tuple[ServerSettings, Settings]:
     return ServerSettings.read(environment), Settings(delay_seconds=environment.seconds("DELAY_SECONDS", 0.0, 60.0))
 
 
-def make_app(settings: Settings) -> web.Application:
-    """Make the application that hashes what it is sent."""
+@dataclass
+class Tally:
+    """What was done since the start."""
+
+    hashes: int = 0
+    bytes: int = 0
+
+
+def make_app(settings: Settings, tally: Tally) -> web.Application:
+    """Make the application that hashes what it is sent, and counts it in the tally."""
 
     async def name(_: web.Request) -> web.Response:
         return web.Response(text=f"hasher on {socket.gethostname()}\n")
@@ -56,6 +63,8 @@ def make_app(settings: Settings) -> web.Application:
             if length > MOST_BYTES:
                 return web.Response(status=413, text=f"at most {MOST_BYTES} bytes for each request\n")
             digest.update(chunk)
+        tally.hashes += 1
+        tally.bytes += length
         return web.Response(body=digest.hexdigest().encode(), content_type="text/plain")
 
     app = web.Application()
@@ -64,6 +73,10 @@ def make_app(settings: Settings) -> web.Application:
     return app
 
 
-async def run(server: ServerSettings, settings: Settings) -> int:
+async def run(telemetry: Telemetry, server: ServerSettings, settings: Settings) -> int:
     """Run the service until it is told to end; give its exit status."""
-    return await serve(make_app(settings), server)
+    tally = Tally()
+    counter = telemetry.metrics.counter
+    counter("dockercoins_hasher_hashes_total", "Digests that were given.", lambda: tally.hashes)
+    counter("dockercoins_hasher_hashed_bytes_total", "Bytes that they were made of.", lambda: tally.bytes)
+    return await serve(make_app(settings, tally), server, telemetry)

@@ -4,8 +4,8 @@
 ``GET /``               200, text: the service and the host that answers
 ``GET /<n>``            200, ``application/octet-stream``: exactly n random bytes, n from 0 to 1,048,576;
                         413 for a greater n, 404 for what is not a number
-``GET /healthz``        see the module ``runtime``; never waits for the random bytes
-``GET /readyz``         likewise
+``GET /healthz``        see the module ``runtime``, as for ``/readyz`` and ``/metrics``; none of them waits for the
+                        random bytes
 ======================  ==================================================================================
 
 Environment variables, beside those of ``runtime``:
@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from .runtime import Environment, ServerSettings, serve
+from .runtime import Environment, ServerSettings, Telemetry, serve
 
 MOST_BYTES = 1 << 20
 _MOST_DIGITS = len(str(MOST_BYTES))
@@ -56,6 +56,7 @@ class RandomSource:
     def __init__(self, settings: Settings, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._delay = settings.delay_seconds
         self._sleep = sleep
+        self.given = 0
         self._turn: AbstractAsyncContextManager[None] = (
             asyncio.Semaphore(settings.concurrency) if settings.concurrency else nullcontext()
         )
@@ -65,6 +66,7 @@ class RandomSource:
         async with self._turn:
             if self._delay:
                 await self._sleep(self._delay)
+            self.given += count
             return os.urandom(count)
 
 
@@ -87,6 +89,9 @@ def make_app(source: RandomSource) -> web.Application:
     return app
 
 
-async def run(server: ServerSettings, settings: Settings) -> int:
+async def run(telemetry: Telemetry, server: ServerSettings, settings: Settings) -> int:
     """Run the service until it is told to end; give its exit status."""
-    return await serve(make_app(RandomSource(settings)), server)
+    source = RandomSource(settings)
+    text = "Random bytes that were given."
+    telemetry.metrics.counter("dockercoins_rng_random_bytes_total", text, lambda: source.given)
+    return await serve(make_app(source), server, telemetry)

@@ -60,8 +60,10 @@ class Asset:
 
 
 def load_assets(folder: Path = STATIC) -> dict[str, Asset]:
-    """Read all files of the folder; the key is the path after its slash."""
-    return {path.name: Asset.load(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    """Read all files of the folder and its folders; the key is the path after the first slash."""
+    return {
+        path.relative_to(folder).as_posix(): Asset.load(path) for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 async def add_security_headers(_: web.Request, response: web.StreamResponse) -> None:

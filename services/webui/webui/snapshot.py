@@ -6,16 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-
-from .settings import RedisSettings
+from .metrics import Histogram
+from .redis_access import FAILURES, RedisSettings, Trouble, connect
 
 _ANSWER_SECONDS = 2.0
-_PING_SECONDS = 0.5
-_FAILURES = (RedisError, OSError, TimeoutError)
 
 ValueT = TypeVar("ValueT")
 
@@ -36,23 +30,16 @@ class Away:
     """Why redis could not be read, and when that was tried."""
 
     now: float
-    reason: str
+    trouble: Trouble
 
 
 class Store:
     """Reads redis; it raises nothing, but says why it could not."""
 
-    def __init__(self, settings: RedisSettings) -> None:
-        redis = Redis(
-            host=settings.host,
-            port=settings.port,
-            password=settings.password,
-            socket_timeout=_ANSWER_SECONDS,
-            socket_connect_timeout=_ANSWER_SECONDS,
-            socket_keepalive=True,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._redis = cast(Any, redis)  # the client's own types answer "either a value or an awaitable of it"
+    def __init__(self, settings: RedisSettings, durations: Histogram) -> None:
+        # The client's own types answer "either a value or an awaitable of it".
+        self._redis = cast(Any, connect(settings, _ANSWER_SECONDS))
+        self._durations = durations
 
     async def read(self) -> Snapshot | Away:
         """Read everything in one round trip."""
@@ -60,24 +47,17 @@ class Store:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS), self._redis.pipeline(transaction=False) as pipe:
                 hashes, coins, heartbeats = await pipe.get("hashes").hlen("wallet").hgetall("workers").execute()
+            seconds = time.perf_counter() - begin
+            self._durations.observe(seconds)
             return Snapshot(
                 now=time.time(),
                 hashes=int(hashes or 0),
                 coins=int(coins),
                 heartbeats=heartbeats,
-                ms=round((time.perf_counter() - begin) * 1000, 3),
+                ms=round(seconds * 1000, 3),
             )
-        except (*_FAILURES, ValueError) as error:
-            return Away(time.time(), str(error) or type(error).__name__)
-
-    async def obstacle(self) -> str | None:
-        """Say why redis cannot be used, or None; takes half a second at most."""
-        try:
-            async with asyncio.timeout(_PING_SECONDS):
-                await self._redis.ping()
-        except _FAILURES as error:
-            return f"redis does not answer: {error or type(error).__name__}"
-        return None
+        except (*FAILURES, ValueError) as error:
+            return Away(time.time(), Trouble.of(error))
 
     async def close(self) -> None:
         """Close the connections."""

@@ -1,7 +1,7 @@
 """The worker: mines, and answers for its health over HTTP.
 
 It has no endpoints but those of ``runtime``. It is ready while redis answers it. Its settings stand in ``settings``,
-what it writes and guarantees in ``store``.
+what it writes and guarantees in ``store``, what it measures in ``figures``.
 """
 
 import asyncio
@@ -10,32 +10,50 @@ import secrets
 import socket
 
 import aiohttp
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from .figures import Figures
 from .miner import Miner
-from .peers import Servers
-from .runtime import ServerSettings, serve
+from .peers import Peer, Servers
+from .redis_access import connect
+from .runtime import ServerSettings, Telemetry, serve
 from .settings import Settings, read_settings
-from .store import Store, connect
+from .store import Store
 
 __all__ = ["read_settings", "run"]
 
 _CONNECT_SECONDS = 3.0
 
 
-async def run(server: ServerSettings, settings: Settings) -> int:
+async def run(telemetry: Telemetry, server: ServerSettings, settings: Settings) -> int:
     """Run the service until it is told to end; give its exit status."""
-    redis = connect(settings.redis)
+    redis = connect(settings.redis, _CONNECT_SECONDS)
     store = Store(redis, f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}")
+    figures = Figures(telemetry.metrics)
 
     async def mine(stop: asyncio.Event) -> None:
+        rng, hasher = Peer("rng", stop, figures.rng), Peer("hasher", stop, figures.hasher)
         connector = aiohttp.TCPConnector(limit=0)
         timeout = aiohttp.ClientTimeout(total=settings.request_seconds, sock_connect=_CONNECT_SECONDS)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-            servers = Servers(session, settings.rng_url, settings.hasher_url, settings.concurrency, stop)
-            await Miner(settings, servers, store, stop).run()
+        async with aiohttp.ClientSession(
+            connector=connector,
+            timeout=timeout,
+            # What rng and hasher have no use for would cost a part of each unit's time.
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=(hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT),
+        ) as session:
+            servers = Servers(
+                session,
+                (settings.rng_url, rng),
+                (settings.hasher_url, hasher),
+                settings.concurrency,
+                telemetry.tracer,
+            )
+            miner = Miner(settings, servers, store, stop, figures=figures, tracer=telemetry.tracer, ids=telemetry.ids)
+            figures.tell(telemetry.metrics, miner.ledger, miner.redis, rng, hasher)
+            await miner.run()
 
     try:
-        return await serve(web.Application(), server, obstacle=store.obstacle, work=mine)
+        return await serve(web.Application(), server, telemetry, obstacle=store.obstacle, work=mine)
     finally:
         await redis.aclose()

@@ -33,19 +33,27 @@ async def set_within(event: asyncio.Event, seconds: float) -> bool:
 
 @dataclass
 class Contact:
-    """Whether a server answers, None before it was asked; every change of that is logged once."""
+    """Whether a server answers, None before it was asked; every change of that is logged once.
+
+    ``returns`` counts how often it answered again after it had not.
+    """
 
     name: str
     up: bool | None = None
+    returns: int = 0
+    _trouble: str | None = None
 
     def succeeded(self) -> None:
         """Note that the server answered."""
         if not self.up:
             _log.info("%s answers", self.name)
-        self.up = True
+        if self._trouble is not None:
+            self.returns += 1
+        self.up, self._trouble = True, None
 
-    def failed(self, reason: object) -> None:
-        """Note that it did not."""
-        if self.up is not False:
-            _log.warning("%s does not answer: trying on", self.name, extra={"reason": str(reason) or repr(reason)})
-        self.up = False
+    def failed(self, reason: object, trouble: str | None = None) -> None:
+        """Note that it did not, or did in another way than it should, which ``trouble`` says then."""
+        trouble = trouble or f"{self.name} does not answer"
+        if trouble != self._trouble:
+            _log.warning("%s: trying on", trouble, extra={"reason": str(reason) or repr(reason)})
+        self.up, self._trouble = False, trouble

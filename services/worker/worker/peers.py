@@ -7,14 +7,20 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
 import aiohttp
+from aiohttp import hdrs
+from yarl import URL
 
 from .backoff import Contact, delays, set_within
+from .durations import Durations
+from .logs import request_id
+from .observation import REQUEST_ID
+from .tracing import Tracer
 
 RANDOM_BYTES = 32
 RENEW_SECONDS = 10.0
 
 _DIGEST = re.compile(rb"[0-9a-f]{64}")
-_CLOSE = {"Connection": "close"}
+_FAILURES = ("timeout", "wrong_answer", "connection")
 
 
 class Stopping(Exception):  # noqa: N818 - a wish, not an error
@@ -33,12 +39,12 @@ class Peer:
     wait for it.
     """
 
-    def __init__(self, name: str, stop: asyncio.Event) -> None:
+    def __init__(self, name: str, stop: asyncio.Event, durations: Durations) -> None:
         self.contact = Contact(name)
+        self.durations = durations
+        self.failures: dict[str, int] = dict.fromkeys(_FAILURES, 0)
         self._stop = stop
         self._recovery = asyncio.Lock()
-        self._seconds, self._answers = 0.0, 0
-        self._last_ms: float | None = None
 
     async def ask(self, attempt: Callable[[], Awaitable[bytes]]) -> bytes:
         """Give what the attempt gives when it first succeeds.
@@ -51,23 +57,16 @@ class Peer:
             try:
                 return await self._timed(attempt)
             except (aiohttp.ClientError, TimeoutError, OSError, WrongAnswerError) as error:
+                self._count(error)
                 if second or self._stop.is_set():
                     self.contact.failed(error)
                     await self._recover(attempt)
                 second = True
 
-    def latency_ms(self) -> float | None:
-        """Give the mean time of the answers since the last call in milliseconds, or the last known; None before any."""
-        if self._answers:
-            self._last_ms = round(self._seconds / self._answers * 1000, 3)
-            self._seconds, self._answers = 0.0, 0
-        return self._last_ms
-
     async def _timed(self, attempt: Callable[[], Awaitable[bytes]]) -> bytes:
         begin = time.perf_counter()
         answer = await attempt()
-        self._seconds += time.perf_counter() - begin
-        self._answers += 1
+        self.durations.add(time.perf_counter() - begin)
         if not self.contact.up:
             self.contact.succeeded()
         return answer
@@ -83,24 +82,36 @@ class Peer:
                 try:
                     await self._timed(attempt)
                 except (aiohttp.ClientError, TimeoutError, OSError, WrongAnswerError) as error:
+                    self._count(error)
                     self.contact.failed(error)
+
+    def _count(self, error: Exception) -> None:
+        timeout, wrong_answer, connection = _FAILURES
+        wrong = isinstance(error, WrongAnswerError)
+        self.failures[timeout if isinstance(error, TimeoutError) else wrong_answer if wrong else connection] += 1
 
 
 class Servers:
-    """rng and hasher over kept connections.
+    """rng and hasher, each at its URL, over kept connections.
 
     Each connection is given up now and then (on average after RENEW_SECONDS), so that servers which were added behind
     the same name get their share.
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, rng_url: str, hasher_url: str, concurrency: int, stop: asyncio.Event
+        self,
+        session: aiohttp.ClientSession,
+        rng: tuple[str, Peer],
+        hasher: tuple[str, Peer],
+        concurrency: int,
+        tracer: Tracer,
     ) -> None:
-        self.rng = Peer("rng", stop)
-        self.hasher = Peer("hasher", stop)
+        rng_url, self.rng = rng
+        hasher_url, self.hasher = hasher
         self._session = session
-        self._random_url = f"{rng_url}/{RANDOM_BYTES}"
-        self._hash_url = f"{hasher_url}/"
+        self._tracer = tracer
+        self._random_url = URL(f"{rng_url}/{RANDOM_BYTES}")
+        self._hash_url = URL(f"{hasher_url}/")
         self._period = RENEW_SECONDS / concurrency
         self._renew_rng = self._renew_hasher = time.monotonic() + self._period
 
@@ -112,29 +123,51 @@ class Servers:
         """Give the lowercase hex SHA-256 of the content, as hasher says."""
 
         async def post() -> bytes:
-            headers = {"Content-Type": "application/octet-stream"}
+            headers = _headers()
+            headers[hdrs.CONTENT_TYPE] = "application/octet-stream"
             if (now := time.monotonic()) >= self._renew_hasher:
                 self._renew_hasher = now + self._period
-                headers |= _CLOSE
-            return await self._read(self._session.post(self._hash_url, data=content, headers=headers), _is_digest)
+                headers[hdrs.CONNECTION] = "close"
+            return await self._exchange("POST", self._hash_url, headers, content, _is_digest)
 
         return (await self.hasher.ask(post)).decode()
 
     async def _get_random_bytes(self) -> bytes:
-        headers = None
+        headers = _headers()
         if (now := time.monotonic()) >= self._renew_rng:
             self._renew_rng = now + self._period
-            headers = _CLOSE
-        return await self._read(self._session.get(self._random_url, headers=headers), _is_random)
+            headers[hdrs.CONNECTION] = "close"
+        return await self._exchange("GET", self._random_url, headers, None, _is_random)
+
+    async def _exchange(
+        self, method: str, url: URL, headers: dict[str, str], content: bytes | None, expected: Callable[[bytes], bool]
+    ) -> bytes:
+        if not self._tracer.enabled:
+            return await self._read(self._session.request(method, url, data=content, headers=headers), expected)
+        attributes = {
+            "http.request.method": method,
+            "url.full": str(url),
+            "server.address": url.host or "",
+            "server.port": url.port or 0,
+        }
+        with self._tracer.span(method, "client", attributes):
+            self._tracer.inject(headers)
+            return await self._read(self._session.request(method, url, data=content, headers=headers), expected)
 
     async def _read(
         self, request: AbstractAsyncContextManager[aiohttp.ClientResponse], expected: Callable[[bytes], bool]
     ) -> bytes:
         async with request as response:
             answer = await response.read()
+        if self._tracer.enabled:
+            self._tracer.annotate(response.status)
         if response.status != 200 or not expected(answer):  # noqa: PLR2004 - the contract's status
             raise WrongAnswerError(f"status {response.status}, {len(answer)} bytes from {response.url}")
         return answer
+
+
+def _headers() -> dict[str, str]:
+    return {REQUEST_ID: request_id.get() or ""}
 
 
 def _is_random(answer: bytes) -> bool:

@@ -1,15 +1,10 @@
 """The worker's settings.
 
-Environment variables, beside those of ``runtime``:
+Environment variables, beside those of ``runtime`` and ``redis_access``:
 
 =======================  ==============  ===================================================================
 ``RNG_URL``              http://rng      where random bytes come from
 ``HASHER_URL``           http://hasher   where they are hashed
-``REDIS_HOST``           redis           where hashes are counted and coins kept
-``REDIS_PORT``           6379            its port; ``tcp://host:port``, which Kubernetes sets for a Service
-                                         named redis, is accepted too, and only its port is used
-``REDIS_PASSWORD_FILE``  none            file that holds the password of redis
-``REDIS_PASSWORD``       none            the password itself, where a file is not possible
 ``DELAY_SECONDS``        0               sleep so long for each unit, 0 to 60
 ``CONCURRENCY``          32              units in flight, 1 to 1024
 ``BUFFER_UNITS``         200000          most units held in memory while redis is away, 1 to 10,000,000; a
@@ -20,27 +15,10 @@ Environment variables, beside those of ``runtime``:
 The course's worker is ``DELAY_SECONDS=0.1`` with ``CONCURRENCY=1``.
 """
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from .redis_access import RedisSettings
 from .runtime import Environment, ServerSettings
-
-
-@dataclass(frozen=True)
-class RedisSettings:
-    """Where redis is."""
-
-    host: str = "redis"
-    port: int = 6379
-    password: str | None = field(default=None, repr=False)
-
-    @classmethod
-    def read(cls, environment: Environment) -> "RedisSettings":
-        """Read them; what is wrong stays in the environment's list."""
-        port = 6379
-        link = re.fullmatch(r"tcp://.*:([0-9]{1,5})", environment.text("REDIS_PORT"))
-        port = int(link[1]) if link else environment.integer("REDIS_PORT", 6379, 1, 65535)
-        return cls(environment.host("REDIS_HOST", "redis"), port, environment.secret("REDIS_PASSWORD"))
 
 
 @dataclass(frozen=True)

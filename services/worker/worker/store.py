@@ -8,8 +8,10 @@
   has changed. So the count is right as long as redis keeps what it acknowledged, and the key: it lasts 24 hours, which
   is the longest time that redis may be out of reach between two attempts.
 * ``workers``: hash, worker's id → JSON with ``at`` (seconds since the epoch), ``units``, and for ``rng`` and ``hasher``
-  ``up`` (null before the first request) and ``ms`` (mean time of an answer). Written about once a second, removed at a
-  clean end; entries of others that are older than 60 s are removed.
+  ``up`` (null before the first request) and ``ms`` (mean time of an answer); ``unit_ms``, the mean time of a whole
+  unit, ``pause_ms``, the part of it that the worker sleeps, and ``write_ms``, the mean time of a write to redis. A time
+  is null before the first. Written about once a second, removed at a clean end; entries of others that are older than
+  60 s are removed.
 
 Lost are only units that were done and not yet written when the process is killed or redis loses data: about a second's.
 """
@@ -20,32 +22,14 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from .ledger import Batch
-from .settings import RedisSettings
+from .redis_access import FAILURES, Trouble
 
-FAILURES = (RedisError, OSError, TimeoutError)
 STALE_SECONDS = 60.0
 
 _SEQUENCE_SECONDS = 24 * 3600
-_ANSWER_SECONDS = 3.0
 _PING_SECONDS = 0.5
-
-
-def connect(settings: RedisSettings) -> "Redis":
-    """Give a client that connects when it is first used, and never repeats a command by itself."""
-    return Redis(
-        host=settings.host,
-        port=settings.port,
-        password=settings.password,
-        socket_timeout=_ANSWER_SECONDS,
-        socket_connect_timeout=_ANSWER_SECONDS,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),
-    )
 
 
 def stale_workers(heartbeats: Mapping[bytes, bytes], now: float) -> list[bytes]:
@@ -105,5 +89,5 @@ class Store:
             async with asyncio.timeout(_PING_SECONDS):
                 await self._redis.ping()
         except FAILURES as error:
-            return f"redis does not answer: {error or type(error).__name__}"
+            return str(Trouble.of(error))
         return None
