@@ -8,27 +8,36 @@ service that it names, over https or to this machine itself, and nowhere else.
 from __future__ import annotations
 
 import base64
-import enum
-import functools
 import hashlib
-import ipaddress
-import json
-import logging
 import re
-import ssl
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final, NoReturn, cast
-from urllib.parse import SplitResult, unquote, urlencode, urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import Final, NoReturn
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
 
 from components.image_reference import DOCKER_HUB, parse
-from components.registry_challenges import Challenge, challenges
+from components.registry_challenges import Challenge
+from components.registry_http import (
+    CERTIFICATES,
+    RETRIES,
+    TIMEOUT,
+    Ended,
+    Outcome,
+    RegistryHttp,
+    Response,
+    error_of,
+    is_loopback,
+    is_safe,
+    object_of,
+    shown,
+)
+
+__all__ = ["Answer", "Manifest", "Outcome", "RegistryApi", "RegistryError", "Repository", "manifest_problem"]
 
 _DOCKER_HUB_API: Final = "registry-1.docker.io"
 _MANIFESTS: Final = ", ".join(
@@ -39,34 +48,6 @@ _MANIFESTS: Final = ", ".join(
         "application/vnd.docker.distribution.manifest.v2+json",
     )
 )
-_MANIFEST_LIMIT: Final = 4 << 20
-"""The most bytes of a manifest that every registry has to take."""
-
-_REDIRECTS: Final = 5
-_SAID_LIMIT: Final = 300  # characters
-_TIMEOUT: Final = urllib3.Timeout(connect=5.0, read=20.0)  # seconds
-_PASSING_FAULTS: Final = (429, 500, 502, 503, 504)
-_RETRIES: Final = urllib3.Retry(
-    total=3,
-    backoff_factor=0.5,
-    status_forcelist=_PASSING_FAULTS,
-    raise_on_status=False,
-    retry_after_max=20,  # seconds
-)
-_CERTIFICATES: Final = Path("/etc/docker/certs.d")
-"""Where Docker looks for the certificate authorities of a registry: ``<host>[:<port>]/*.crt`` in there."""
-
-_CONNECTION: Final = re.compile(r"^(?:<?\w+\([^)]*\)>?: )?")
-
-
-class Outcome(enum.Enum):
-    """What came of asking for an image."""
-
-    PRESENT = "present"
-    MISSING = "missing"
-    REFUSED = "refused"
-    UNREACHABLE = "unreachable"
-    """The registry, or its token service, gave no usable answer."""
 
 
 @dataclass(frozen=True)
@@ -117,30 +98,6 @@ def manifest_problem(reference: str, username: str | None, password: str | None)
     return api.find(parsed.path, parsed.digest).problem or None
 
 
-class _Ended(Exception):  # noqa: N818 - an end that is no error of the program
-    """Nothing more can be asked: the outcome, and what comes after `registry <host> `."""
-
-    def __init__(self, outcome: Outcome, reason: str) -> None:
-        super().__init__(reason)
-        self.outcome = outcome
-        self.reason = reason
-
-
-@dataclass(frozen=True)
-class _Response:
-    status: int
-    headers: urllib3.HTTPHeaderDict
-    body: bytes
-
-    def said(self) -> str:
-        """Its status, and the error that it tells."""
-        phrase = HTTPStatus(self.status).phrase if self.status in set(HTTPStatus) else ""
-        return ", ".join(part for part in (f"HTTP {self.status} {phrase}".strip(), _error_of(self.body)) if part)
-
-    def challenges(self) -> list[Challenge]:
-        return challenges(self.headers.getlist("WWW-Authenticate"))
-
-
 @dataclass(frozen=True)
 class RegistryApi:
     """A registry at ``host``, as an image's name has it (``docker.io``, ``localhost:5001``), and who asks it.
@@ -152,9 +109,9 @@ class RegistryApi:
     host: str
     username: str = ""
     password: str = field(default="", repr=False)
-    retries: urllib3.Retry = _RETRIES
-    timeout: urllib3.Timeout = _TIMEOUT
-    certificates: Path = _CERTIFICATES
+    retries: urllib3.Retry = RETRIES
+    timeout: urllib3.Timeout = TIMEOUT
+    certificates: Path = CERTIFICATES
     identity_token: str = field(default="", repr=False)
 
     def find(self, path: str, digest: str) -> Answer:
@@ -174,7 +131,7 @@ class RegistryApi:
         """Raise what ends a conversation as an error that names the registry, and shows no secret."""
         try:
             yield
-        except _Ended as ended:
+        except Ended as ended:
             reason = ended.reason
             for secret in filter(None, (self.password, self.identity_token)):
                 reason = reason.replace(secret, "***")
@@ -199,7 +156,12 @@ class RegistryApi:
             return ""
         return f"Basic {base64.b64encode(f'{self.username}:{self.password}'.encode()).decode()}"
 
-    def ask_for_token(self, realm: str, question: Mapping[str, str], image: str) -> _Response:
+    def send(self, method: str, url: str, headers: Mapping[str, str], image: str, body: bytes = b"") -> Response:
+        """Send a request, as :meth:`components.registry_http.RegistryHttp.send` does."""
+        http = RegistryHttp(self.api_host, self.retries, self.timeout, self.certificates)
+        return http.send(method, url, headers, image, body)
+
+    def ask_for_token(self, realm: str, question: Mapping[str, str], image: str) -> Response:
         """What a token service answers; with an identity token it is asked as OAuth 2 has it, else by the login.
 
         https://distribution.github.io/distribution/spec/auth/oauth/ tells the first,
@@ -211,56 +173,6 @@ class RegistryApi:
             return self.send("POST", realm, {"Content-Type": "application/x-www-form-urlencoded"}, image, form)
         url = f"{realm}{'&' if urlsplit(realm).query else '?'}{urlencode(question)}"
         return self.send("GET", url, {"Authorization": self.basic} if self.basic else {}, image)
-
-    def send(self, method: str, url: str, headers: Mapping[str, str], image: str, body: bytes = b"") -> _Response:
-        """Send a request and follow its redirects, on which the login stays with the host that it is for."""
-        sent = dict(headers)
-        for _ in range(_REDIRECTS + 1):
-            try:
-                raw = self._client(urlsplit(url)).request(
-                    method,
-                    url,
-                    headers=sent,
-                    body=body or None,
-                    timeout=self.timeout,
-                    retries=self.retries,
-                    redirect=False,
-                    preload_content=False,
-                )
-                received = raw.read(_MANIFEST_LIMIT)
-                raw.release_conn()
-            except urllib3.exceptions.MaxRetryError as error:
-                raise _Ended(Outcome.UNREACHABLE, self._silence(image, url, error.reason)) from None
-            except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-                raise _Ended(Outcome.UNREACHABLE, self._silence(image, url, error)) from None
-            location = raw.get_redirect_location()
-            if not location:
-                return _Response(raw.status, raw.headers, received)
-            target = urljoin(url, location)
-            if not _is_safe(target):
-                raise _Ended(
-                    Outcome.UNREACHABLE,
-                    f"sends those who ask for {image} on to {_shown(target)!r}: only https, or this machine, is safe",
-                )
-            if _origin(urlsplit(target)) != _origin(urlsplit(url)):
-                if method == "POST":
-                    raise _Ended(
-                        Outcome.UNREACHABLE,
-                        f"sends an identity token, for {image}, on to {_shown(target)!r}: it is for the token service",
-                    )
-                sent.pop("Authorization", None)
-            url = target
-        raise _Ended(Outcome.UNREACHABLE, f"answers for {image} with more than {_REDIRECTS} redirects")
-
-    def _silence(self, image: str, url: str, error: Exception | None) -> str:
-        reason = _CONNECTION.sub("", str(error), count=1)
-        asked = urlsplit(url).netloc
-        where = "" if asked == self.api_host else f"{asked}: "
-        return f"cannot be asked for {image}: {where}{_shown(reason)}"
-
-    def _client(self, url: SplitResult) -> urllib3.PoolManager:
-        authorities = tuple(sorted((self.certificates / url.netloc).glob("*.crt")))
-        return _client(_proxy(url), authorities)
 
 
 class Repository:
@@ -294,7 +206,7 @@ class Repository:
         with self._api.telling():
             response = self._read(digest)
             # A body may be served as plain JSON; where it says what it is, that is what its digest stands for.
-            said = _object(response.body).get("mediaType")
+            said = object_of(response.body).get("mediaType")
             kind = said if isinstance(said, str) else response.headers.get("Content-Type", "").partition(";")[0]
             return Manifest(kind.strip(), response.body)
 
@@ -310,7 +222,7 @@ class Repository:
             if response.status == HTTPStatus.OK and digest:
                 return digest
             response = self._request("GET", tag)
-            if response.status == HTTPStatus.NOT_FOUND and (self._speaks_api or _error_of(response.body)):
+            if response.status == HTTPStatus.NOT_FOUND and (self._speaks_api or error_of(response.body)):
                 return None
             if response.status != HTTPStatus.OK:
                 self._end(response, tag)
@@ -330,8 +242,8 @@ class Repository:
             if not digest:
                 self._require(manifest.digest)
             elif digest != manifest.digest:
-                raise _Ended(
-                    Outcome.UNREACHABLE, f"took {self._image(tag)} for {_shown(digest)}, and it is {manifest.digest}"
+                raise Ended(
+                    Outcome.UNREACHABLE, f"took {self._image(tag)} for {shown(digest)}, and it is {manifest.digest}"
                 )
 
     def _require(self, digest: str) -> None:
@@ -340,20 +252,20 @@ class Repository:
             # A HEAD has no place for an error's text, and some servers do not serve it.
             self._read(digest)
 
-    def _read(self, digest: str) -> _Response:
+    def _read(self, digest: str) -> Response:
         response = self._request("GET", digest)
         if response.status != HTTPStatus.OK:
             self._end(response, digest)
         algorithm, _, wanted = digest.partition(":")
         if hashlib.new(algorithm, response.body).hexdigest() != wanted:
             image, kind = self._image(digest), response.headers.get("Content-Type", "no content type")
-            raise _Ended(Outcome.UNREACHABLE, f"answers for {image} with something else ({kind}); is it a registry?")
+            raise Ended(Outcome.UNREACHABLE, f"answers for {image} with something else ({kind}); is it a registry?")
         return response
 
     def _image(self, reference: str) -> str:
         return f"{self._path}{'@' if ':' in reference else ':'}{reference}"
 
-    def _request(self, method: str, reference: str, manifest: Manifest | None = None) -> _Response:
+    def _request(self, method: str, reference: str, manifest: Manifest | None = None) -> Response:
         image = self._image(reference)
         self._writes = manifest is not None
         if not self._root:
@@ -380,7 +292,7 @@ class Repository:
         self._root = root
         self._speaks_api = start.status != HTTPStatus.NOT_FOUND
 
-    def _asks_for_more(self, response: _Response) -> bool:
+    def _asks_for_more(self, response: Response) -> bool:
         asked = response.challenges()
         if not self._login:
             return True
@@ -390,37 +302,35 @@ class Repository:
         who = self._api.who
         return f"refuses to take {image} from {who}" if self._writes else f"refuses to show {image} to {who}"
 
-    def _end(self, response: _Response, reference: str) -> NoReturn:
+    def _end(self, response: Response, reference: str) -> NoReturn:
         image, said, path = self._image(reference), response.said(), self._path
         match response.status:
             case HTTPStatus.UNAUTHORIZED:
-                raise _Ended(Outcome.REFUSED, f"{self._refuses(image)}: {said}")
+                raise Ended(Outcome.REFUSED, f"{self._refuses(image)}: {said}")
             case HTTPStatus.FORBIDDEN:
-                raise _Ended(Outcome.REFUSED, f"does not let {self._api.who} pull {image}: {said}")
-            case HTTPStatus.NOT_FOUND if self._speaks_api or _error_of(response.body):
+                raise Ended(Outcome.REFUSED, f"does not let {self._api.who} pull {image}: {said}")
+            case HTTPStatus.NOT_FOUND if self._speaks_api or error_of(response.body):
                 if "NAME_UNKNOWN" in said:
-                    raise _Ended(
-                        Outcome.MISSING, f"has no repository {path}, and so no image {reference} there: {said}"
-                    )
-                raise _Ended(Outcome.MISSING, f"has no image {reference} in the repository {path}: {said}")
+                    raise Ended(Outcome.MISSING, f"has no repository {path}, and so no image {reference} there: {said}")
+                raise Ended(Outcome.MISSING, f"has no image {reference} in the repository {path}: {said}")
             case HTTPStatus.NOT_FOUND:
-                raise _Ended(Outcome.UNREACHABLE, f"does not answer as one when asked for {image}: {said} at /v2/")
+                raise Ended(Outcome.UNREACHABLE, f"does not answer as one when asked for {image}: {said} at /v2/")
             case _:
-                raise _Ended(Outcome.UNREACHABLE, f"does not tell whether it has {image}: {said}")
+                raise Ended(Outcome.UNREACHABLE, f"does not tell whether it has {image}: {said}")
 
-    def _end_push(self, response: _Response, tag: str) -> NoReturn:
+    def _end_push(self, response: Response, tag: str) -> NoReturn:
         image, said = self._image(tag), response.said()
         match response.status:
             case HTTPStatus.UNAUTHORIZED:
-                raise _Ended(Outcome.REFUSED, f"{self._refuses(image)}: {said}")
+                raise Ended(Outcome.REFUSED, f"{self._refuses(image)}: {said}")
             case HTTPStatus.FORBIDDEN:
-                raise _Ended(Outcome.REFUSED, f"does not let {self._api.who} push {image}: {said}")
+                raise Ended(Outcome.REFUSED, f"does not let {self._api.who} push {image}: {said}")
             case HTTPStatus.NOT_FOUND:
-                raise _Ended(Outcome.MISSING, f"has no repository {self._path} to take {image}: {said}")
+                raise Ended(Outcome.MISSING, f"has no repository {self._path} to take {image}: {said}")
             case _:
-                raise _Ended(Outcome.UNREACHABLE, f"does not take {image}: {said}")
+                raise Ended(Outcome.UNREACHABLE, f"does not take {image}: {said}")
 
-    def _authorization(self, response: _Response, image: str) -> Mapping[str, str]:
+    def _authorization(self, response: Response, image: str) -> Mapping[str, str]:
         """The header that meets what a 401 asks for."""
         self._met += response.challenges()
         asked = {challenge.scheme: challenge for challenge in reversed(response.challenges())}
@@ -430,14 +340,14 @@ class Repository:
             return {"Authorization": self._api.basic}
         schemes = ", ".join(asked) or "no scheme"
         need = "asks for a login and there is none" if "basic" in asked else f"asks for a login by {schemes}"
-        raise _Ended(Outcome.REFUSED, f"{need}, to {'take' if self._writes else 'show'} {image}: {response.said()}")
+        raise Ended(Outcome.REFUSED, f"{need}, to {'take' if self._writes else 'show'} {image}: {response.said()}")
 
     def _token(self, challenge: Challenge, image: str) -> str:
         realm = challenge.parameters.get("realm", "")
-        if not _is_safe(realm):
-            raise _Ended(
+        if not is_safe(realm):
+            raise Ended(
                 Outcome.UNREACHABLE,
-                f"sends those who ask for {image} to a token service at {_shown(realm)!r}: only https, or this "
+                f"sends those who ask for {image} to a token service at {shown(realm)!r}: only https, or this "
                 "machine, is safe for a password",
             )
         question = {"scope": self._scope(challenge)}
@@ -446,13 +356,13 @@ class Repository:
         response = self._api.ask_for_token(realm, question, image)
         where = f"its token service {urlsplit(realm).netloc.rpartition('@')[2]}"
         if response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            raise _Ended(Outcome.REFUSED, f"{self._refuses(image)}: {where} answers {response.said()}")
+            raise Ended(Outcome.REFUSED, f"{self._refuses(image)}: {where} answers {response.said()}")
         if response.status != HTTPStatus.OK:
-            raise _Ended(Outcome.UNREACHABLE, f"cannot be asked for {image}: {where} answers {response.said()}")
-        told = _object(response.body)
+            raise Ended(Outcome.UNREACHABLE, f"cannot be asked for {image}: {where} answers {response.said()}")
+        told = object_of(response.body)
         token = told.get("token") or told.get("access_token")
         if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
-            raise _Ended(Outcome.UNREACHABLE, f"cannot be asked for {image}: {where} answers without a token")
+            raise Ended(Outcome.UNREACHABLE, f"cannot be asked for {image}: {where} answers without a token")
         return token
 
     def _scope(self, challenge: Challenge) -> str:
@@ -461,74 +371,3 @@ class Repository:
         if asked and (not self._push or "push" in asked):
             return asked
         return f"repository:{self._path}:{'pull,push' if self._push else 'pull'}"
-
-
-@functools.lru_cache(maxsize=16)
-def _client(proxy: str, authorities: Sequence[Path]) -> urllib3.PoolManager:
-    # It warns of each attempt that failed, in words for programmers; the last one is in the problem that is told.
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
-    context = ssl.create_default_context()
-    for file in authorities:
-        context.load_verify_locations(file)
-    if not proxy:
-        return urllib3.PoolManager(ssl_context=context)
-    parts = urlsplit(proxy)
-    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
-    headers = urllib3.make_headers(proxy_basic_auth=login)
-    return urllib3.ProxyManager(proxy, proxy_headers=headers, ssl_context=context)
-
-
-def _proxy(url: SplitResult) -> str:
-    """The proxy that the environment names for this address (``HTTPS_PROXY``, ``NO_PROXY``); empty for none."""
-    if is_loopback(url.netloc) or proxy_bypass(url.netloc):
-        return ""
-    return getproxies().get(url.scheme, "")
-
-
-def _is_safe(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.netloc)))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host[:port]`` is this machine by its name or address."""
-    name = urlsplit(f"//{host}").hostname or ""
-    try:
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
-    return url.scheme, url.hostname, url.port or {"http": 80, "https": 443}.get(url.scheme)
-
-
-def _error_of(body: bytes) -> str:
-    """The error that a registry or a token service tells: its code and message, on one line; empty if it tells none."""
-    told = _object(body)
-    errors = told.get("errors")
-    first: object = cast("list[object]", errors)[0] if isinstance(errors, list) and errors else told
-    if not isinstance(first, dict):
-        return ""
-    entry = cast("dict[str, object]", first)
-    texts = [entry.get(key) for key in ("code", "message")]
-    if not any(isinstance(text, str) for text in texts):
-        texts = [entry.get(key) for key in ("error", "error_description", "details")]
-    return _shown(": ".join(text for text in texts if isinstance(text, str) and text))
-
-
-def _object(body: bytes) -> dict[str, object]:
-    try:
-        parsed: object = json.loads(body)
-    except ValueError:
-        return {}
-    return cast("dict[str, object]", parsed) if isinstance(parsed, dict) else {}
-
-
-def _shown(text: str) -> str:
-    """A text of somebody else's on one line of a message."""
-    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    return line if len(line) <= _SAID_LIMIT else f"{line[:_SAID_LIMIT]}…"

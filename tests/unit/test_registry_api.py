@@ -19,9 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from components import registry_api
 from components.registry_api import Answer, Outcome, RegistryApi, manifest_problem
 from components.registry_challenges import Challenge, challenges
+from components.registry_http import is_loopback
 from tests.registry_server import RegistryServer, Reply, Request, error, serve
 
 MANIFEST: Final = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"}).encode()
@@ -357,12 +357,12 @@ def test_this_machine_is_asked_without_the_proxy(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:5001", "127.0.0.1:5001", "127.8.9.1", "[::1]", "[::1]:5001"])
 def test_a_loopback_address_is_this_machine(host: str) -> None:
-    assert registry_api.is_loopback(host)
+    assert is_loopback(host)
 
 
 @pytest.mark.parametrize("host", ["localhost.example.com", "registry.invalid:5001", "10.0.0.1", "[2001:db8::1]:5001"])
 def test_another_address_is_not_this_machine(host: str) -> None:
-    assert not registry_api.is_loopback(host)
+    assert not is_loopback(host)
 
 
 def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
