@@ -1,4 +1,7 @@
-"""The ECR and STS API: moto's server. It keeps everything in memory, so it is empty after each start."""
+"""The ECR and STS API: moto's server with what `ecr_api` adds to it, in a container.
+
+It keeps everything in memory, so it is empty after each start.
+"""
 
 from __future__ import annotations
 

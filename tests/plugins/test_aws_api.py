@@ -430,6 +430,7 @@ EXPIRED: dict[str, tuple[list[dict[str, object]], dict[str, int]]] = {
         [rule(1, 10, tagStatus="untagged", countType="sinceImagePushed", countUnit="days")],
         {"lost": 1},
     ),
+    "those with any tag": ([rule(1, 1, tagStatus="tagged")], {"old": 1, "middle": 1}),
     "those with a prefix": ([rule(1, 2, tagStatus="tagged", tagPrefixList=["v"])], {"old": 1}),
     "those with all of several": ([rule(1, 1, tagStatus="tagged", tagPrefixList=["v", "rel"])], {}),
     "those of a pattern": ([rule(1, 1, tagStatus="tagged", tagPatternList=["v*"])], {"old": 1, "middle": 1}),

@@ -381,7 +381,9 @@ repository = aws.ecr.Repository(
     tags={"team": "coins"}, opts=here,
 )
 """
-IMPORTED = ALL + REPOSITORY
+IMPORTED = REPOSITORY + ALL.replace(
+    'description="what is cached"', 'description="cached", encryption_configurations=[{"encryption_type": "KMS"}]'
+)
 IDS = {
     "policy": ACCOUNT,
     "replication": ACCOUNT,
