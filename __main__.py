@@ -7,6 +7,7 @@ through another registry than Amazon's needs no AWS.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pulumi
@@ -14,7 +15,9 @@ import pulumi_kubernetes as kubernetes
 
 from components.dockercoins import BUILT_SERVICES, DockerCoins, DockerCoinsArgs
 from components.image_source import checked, images_of_stack
+from components.microservice import recommended_labels
 from components.mirrors import mirrored
+from components.pod_security import RESTRICTED
 from components.pull_secret import PullSecret
 from components.registry import RegistryLogin, cache_tags
 from configuration import SettingsError, configured
@@ -46,7 +49,8 @@ cluster = kubernetes.Provider(
 namespace = kubernetes.core.v1.Namespace(
     "namespace",
     metadata=kubernetes.meta.v1.ObjectMetaArgs(
-        name=settings.namespace, labels={"pod-security.kubernetes.io/enforce": "restricted"}
+        name=settings.namespace,
+        labels={**RESTRICTED, **recommended_labels("dockercoins", settings.namespace, part_of="dockercoins")},
     ),
     opts=pulumi.ResourceOptions(provider=cluster),
 )
@@ -166,19 +170,29 @@ elif pull and refresh and settings.registry.aws:
         ),
         provider=cluster,
     )
+running = settings.application
+versions = {service: image.tag for service, image in built.items()}
+if running.redis_version:
+    versions["redis"] = running.redis_version
 application = DockerCoins(
     "dockercoins",
     DockerCoinsArgs(
         namespace=namespace.metadata.name,
         images=images,
-        redis_image=redis_image,
-        profile=settings.application.profile,
-        replicas=settings.application.replicas,
-        webui_service_type=settings.application.webui_service_type,
-        webui_node_port=settings.application.webui_node_port,
-        webui_node_address=settings.application.webui_node_address,
+        redis=replace(running.redis, image=redis_image),
+        profile=running.profile,
+        versions=versions,
+        replicas=running.replicas,
+        autoscale=running.autoscale,
+        webui_service_type=running.webui_service_type,
+        webui_node_port=running.webui_node_port,
+        webui_node_address=running.webui_node_address,
+        webui_access=running.webui_access,
+        webui_from=running.webui_from,
+        network_policies=running.network_policies,
+        observability=running.observability,
         pull_secret=pull_secret.secret_name if pull_secret else None,
-        rollout_seconds=settings.application.rollout_seconds,
+        rollout_seconds=running.rollout_seconds,
     ),
     provider=cluster,
 )

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, cast
 
+from application_settings import PINNED, ApplicationSettings, is_pinned, read_application
 from components.content_tag import TAG_LENGTH
-from components.dockercoins import BUILT_SERVICES, Profile
+from components.dockercoins import BUILT_SERVICES
 from components.ecr import Scanning, ecr_host
 from components.ecr_cache import CREDENTIAL_RULE, UPSTREAM_RULE, cache_problems
 from components.ecr_lifecycle import KEEP_LIMIT
@@ -25,13 +26,7 @@ from components.mirrors import mirror_problem
 from components.registries import KNOWN_REGISTRIES, KnownRegistry, Registry, repository_problem, resolve
 from configuration import Configuration, Mistake, Reader, SettingsError
 
-SCALED_SERVICES: Final = BUILT_SERVICES
-"""The services whose number of pods is a setting; redis holds the coins in memory, so there is one of it."""
-
 _NAMESPACE_LIMIT: Final = 63
-_NODE_PORTS: Final = range(30000, 32768)
-_REPLICAS: Final = range(10_001)
-_SECONDS: Final = range(10, 3601)
 _ONLY_ECR: Final = "only Amazon ECR has it, and registry.kind is another"
 _DAYS: Final = range(1, 3651)
 _CURRENT_CONTEXT: Final = "$(kubectl config current-context)"
@@ -39,7 +34,6 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?")
-_ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(:[0-9]{1,5})?/?")
 _KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+")
@@ -49,7 +43,6 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _STACK = re.compile(r"([A-Za-z0-9_.-]+/){0,2}[A-Za-z0-9_.-]+")
 _REBUILD = re.compile(r"[A-Za-z0-9_.:+-]{1,64}")
 _EVERY_FOUR_HOURS: Final = "0 */4 * * *"
-_PINNED: Final = "an image reference with a digest, or with a tag other than latest"
 
 
 @dataclass(frozen=True)
@@ -134,19 +127,6 @@ class ImageSettings:
 
 
 @dataclass(frozen=True)
-class ApplicationSettings:
-    """What runs, and how much of it."""
-
-    profile: Profile
-    redis_image: str
-    replicas: Mapping[str, int]
-    webui_service_type: str
-    webui_node_port: int | None
-    webui_node_address: str
-    rollout_seconds: int
-
-
-@dataclass(frozen=True)
 class Settings:
     """Everything that a stack says."""
 
@@ -187,7 +167,7 @@ def read_settings(
         cluster=_cluster(reader, root, environment, home),
         registry=registry,
         images=_images(reader, registry.registry),
-        application=_application(reader),
+        application=read_application(reader),
     )
     reader.refuse_unknown()
     if settings.images.source == "build":
@@ -473,7 +453,7 @@ def _images(reader: Reader, registry: Registry) -> ImageSettings:
         references=references if source == "prebuilt" else {},
         stack=stack if source == "stack" else None,
         platforms=_platforms(reader),
-        python_image=reader.text("pythonImage", _PINNED, _is_pinned, "python:3.13-slim-trixie"),
+        python_image=reader.text("pythonImage", PINNED, is_pinned, "python:3.13-slim-trixie"),
         on_preview=reader.switch("buildOnPreview"),
         rebuild=reader.optional("rebuild", "at most 64 letters, digits and ._:+-", _matches(_REBUILD), '"$(date +%s)"'),
         cache=reader.switch("buildCache"),
@@ -496,35 +476,12 @@ def _platforms(reader: Reader) -> tuple[str, ...]:
     return platforms
 
 
-def _application(reader: Reader) -> ApplicationSettings:
-    return ApplicationSettings(
-        profile=cast("Profile", reader.choice("profile", ("teaching", "full"))),
-        redis_image=reader.text("redisImage", _PINNED, _is_pinned, "redis:8-trixie"),
-        replicas={service: reader.number(f"{service}Replicas", _REPLICAS, 1) for service in SCALED_SERVICES},
-        webui_service_type=reader.choice("webuiServiceType", ("ClusterIP", "NodePort", "LoadBalancer")),
-        webui_node_port=reader.optional_number("webuiNodePort", _NODE_PORTS),
-        webui_node_address=reader.text(
-            "webuiNodeAddress", "a host name or an IPv4 address", _matches(_ADDRESS), "localhost"
-        ),
-        rollout_seconds=reader.number("rolloutSeconds", _SECONDS, 300),
-    )
-
-
 def _matches(pattern: re.Pattern[str]) -> Callable[[str], bool]:
     return lambda value: pattern.fullmatch(value) is not None
 
 
 def _is_label(value: str) -> bool:
     return len(value) <= _NAMESPACE_LIMIT and _LABEL.fullmatch(value) is not None
-
-
-def _is_pinned(value: str) -> bool:
-    try:
-        reference = parse(value)
-    except ReferenceFormatError:
-        return False
-    # A text without a host has a first component that only looks like one, so nobody could pull it.
-    return bool(reference.host) and (reference.digest is not None or reference.tag not in (None, "latest"))
 
 
 def _is_deployable(value: str) -> bool:

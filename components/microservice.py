@@ -15,6 +15,8 @@ meta = kubernetes.meta.v1
 METRICS_PORT_NAME: Final = "metrics"
 """The name of the container's port that only metrics are read from."""
 
+_NAME_LABEL: Final = "app.kubernetes.io/name"
+_LONGEST_LABEL: Final = 63
 _UNNAMED_PORT: Final = "main"
 _USER: Final = 10001
 # Where pods of one service should not stand together: on one node, in one zone.
@@ -177,9 +179,11 @@ class Microservice(pulumi.ComponentResource):
         provider: kubernetes.Provider | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare all of it."""
+        """Declare all of it. What ``opts`` depend on is there before the first pod."""
         super().__init__("dockercoins:kubernetes:Microservice", name, None, opts)
         self._child_opts = pulumi.ResourceOptions(parent=self, provider=provider)
+        # Nothing that others find it by, or that its pods need, waits for what the caller wants first.
+        self._before_pods = opts.depends_on if opts else None
         # The name is fixed, so that a new object cannot stand beside the old one.
         self._named_opts = pulumi.ResourceOptions.merge(
             self._child_opts, pulumi.ResourceOptions(delete_before_replace=True)
@@ -187,8 +191,10 @@ class Microservice(pulumi.ComponentResource):
         self._name = name
         self._args = args
         # A Deployment's selector is fixed for its life: what may change (a version) is no part of it.
-        self._selector = {"app.kubernetes.io/name": name}
-        self._labels = _labels(self._selector, args)
+        self._selector = {_NAME_LABEL: name}
+        self._labels = recommended_labels(
+            name, args.namespace, part_of=args.part_of, component=args.component, version=args.version
+        )
         self.service = self._service(args.listener) if args.listener else None
         self.deployment = self._deployment(self._account())
         if args.autoscale:
@@ -256,6 +262,7 @@ class Microservice(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(
                 self._named_opts,
                 pulumi.ResourceOptions(
+                    depends_on=self._before_pods,
                     custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout),
                     # A field that is left out after it was set is reset: to one pod. This keeps what there is, until
                     # the autoscaler changes it.
@@ -380,15 +387,25 @@ class Microservice(pulumi.ComponentResource):
         )
 
 
-def _labels(selector: Mapping[str, str], args: MicroserviceArgs) -> dict[str, pulumi.Input[str]]:
-    """The recommended labels: https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/."""
+def recommended_labels(
+    name: str,
+    namespace: pulumi.Input[str],
+    *,
+    part_of: str | None = None,
+    component: str | None = None,
+    version: str | None = None,
+) -> dict[str, pulumi.Input[str]]:
+    """The recommended labels: https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/.
+
+    Names are fixed, so that there is one instance in a namespace, whose name it bears.
+    """
     labels: dict[str, pulumi.Input[str] | None] = {
-        **selector,
-        # Names are fixed, so that there is one instance in a namespace.
-        "app.kubernetes.io/instance": args.namespace,
-        "app.kubernetes.io/version": args.version,
-        "app.kubernetes.io/component": args.component,
-        "app.kubernetes.io/part-of": args.part_of,
+        _NAME_LABEL: name,
+        "app.kubernetes.io/instance": namespace,
+        # A tag of an image may be longer than a label's value.
+        "app.kubernetes.io/version": version[:_LONGEST_LABEL].rstrip("._-") if version else None,
+        "app.kubernetes.io/component": component,
+        "app.kubernetes.io/part-of": part_of,
         "app.kubernetes.io/managed-by": "pulumi",
     }
     return {label: value for label, value in labels.items() if value is not None}

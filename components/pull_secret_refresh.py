@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from components.network_policies import Policy, network_policy
 from components.pull_secret import docker_config
 from components.registry import RegistryLogin
 
@@ -122,7 +124,9 @@ class RefreshedPullSecret(pulumi.ComponentResource):
             args, account.metadata.name, self.secret_name, program.metadata.name, self._access_key(), self._labels
         )
         self._schedule(pod)
-        self._first_run(pod, after=binding)
+        # Where nothing else may leave the namespace, it still has to reach AWS and the cluster's own API.
+        way_out = network_policy(name, Policy(self._labels, out=None), metadata=self._metadata(), opts=self._child_opts)
+        self._first_run(pod, after=[binding, way_out])
         self.register_outputs({"secret_name": self.secret_name})
 
     def _metadata(self, name: str | None = None, annotations: dict[str, str] | None = None) -> meta.ObjectMetaArgs:
@@ -207,14 +211,14 @@ class RefreshedPullSecret(pulumi.ComponentResource):
             opts=self._child_opts,
         )
 
-    def _first_run(self, pod: _Pod, *, after: pulumi.Resource) -> None:
+    def _first_run(self, pod: _Pod, *, after: Sequence[pulumi.Resource]) -> None:
         batch.Job(
             f"{self._name}-first-run",
             # Named anew, and so run again, whenever what it runs with changes. It stays when it is done: one that was
             # removed would be drift.
             metadata=self._metadata(annotations={"pulumi.com/replaceUnready": "true"}),
             spec=pod.job(retries=_FIRST_RUN_RETRIES, deadline=_FIRST_RUN_DEADLINE, more_pods=0),
-            opts=pulumi.ResourceOptions.merge(self._child_opts, pulumi.ResourceOptions(depends_on=[after])),
+            opts=pulumi.ResourceOptions.merge(self._child_opts, pulumi.ResourceOptions(depends_on=after)),
         )
 
 

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("hasher", "rng", "webui", "worker")
 _PROGRAM = (
     "__main__.py",
+    "application_settings.py",
     "configuration.py",
     "settings.py",
     "components",

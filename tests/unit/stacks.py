@@ -19,7 +19,7 @@ def declared() -> dict[str, dict[str, Any]]:
     return yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
 
 
-SECRETS = frozenset({"registryPassword", "registryPullPassword", "refreshSecretAccessKey"})
+SECRETS = frozenset({"registryPassword", "registryPullPassword", "refreshSecretAccessKey", "redisPassword"})
 
 
 def values(**settings: Any) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from tests.unit.recording import DIGEST, Recorder, run
-from tests.unit.stacks import ROOT, SERVICES, project, values
+from tests.unit.stacks import ROOT, SERVICES, project, secret_keys, values
 
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 SERVICE = "kubernetes:core/v1:Service"
@@ -22,11 +22,12 @@ def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
 
 
-def program(*, preview: bool = False, **settings: str) -> Recorder:
+def program(*, preview: bool = False, **settings: Any) -> Recorder:
     return run(
         lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
         preview=preview,
         values=values(**settings),
+        secret_keys=secret_keys(),
     )
 
 
@@ -97,13 +98,51 @@ def test_the_cluster_is_the_named_one_and_its_credentials_are_secret() -> None:
 
 
 def test_no_secret_goes_to_the_engine_in_the_open() -> None:
-    recorder = program(pullCredentials="static")
+    recorder = program(pullCredentials="static", redisPassword="a-password-of-redis")
     for (typ, name), request in recorder.requests.items():
         for key, value in request.object.fields.items():
             text = str(value)
-            if "a-token" in text or "PRIVATE-KEY" in text:
+            if "a-token" in text or "PRIVATE-KEY" in text or "a-password-of-redis" in text:
                 assert SECRET_MARK in text, f"{typ} {name} shows a secret in {key}"
-    assert "a-token" not in str(recorder.outputs)
+    assert "a-password-of-redis" in str(recorder.of_type("kubernetes:core/v1:Secret")["redis-password"])
+    for secret in ("a-token", "a-password-of-redis"):
+        assert secret not in str(recorder.outputs)
+
+
+def test_the_namespace_refuses_pods_that_are_not_restricted_and_tells_those_who_try() -> None:
+    labels = program().of_type("kubernetes:core/v1:Namespace")["namespace"]["metadata"]["labels"]
+    for mode in ("enforce", "audit", "warn"):
+        assert labels[f"pod-security.kubernetes.io/{mode}"] == "restricted"
+        assert labels[f"pod-security.kubernetes.io/{mode}-version"] == "v1.34"
+
+
+def test_what_a_stack_says_of_the_application_reaches_it() -> None:
+    recorder = program(
+        autoscale={"hasher": {"min": 2, "max": 4}},
+        redisStorage="2Gi",
+        redisStorageClass="fast",
+        webuiIngress={"host": "coins.example.com", "clusterIssuer": "letsencrypt"},
+        webuiFrom=["ingress-nginx"],
+        metrics={"scrape": "podMonitor"},
+        otlpEndpoint="http://collector.watch:4318",
+        logLevel="debug",
+    )
+    assert recorder.outputs["webui_url"] == "https://coins.example.com/"
+    assert set(recorder.of_type("kubernetes:autoscaling/v2:HorizontalPodAutoscaler")) == {"hasher"}
+    claim = recorder.of_type("kubernetes:core/v1:PersistentVolumeClaim")["redis"]
+    assert claim["spec"]["storageClassName"] == "fast"
+    assert set(recorder.of_type("kubernetes:monitoring.coreos.com/v1:PodMonitor")) == {"dockercoins"}
+    policies = recorder.of_type("kubernetes:networking.k8s.io/v1:NetworkPolicy")
+    assert "ingress-nginx" in str(policies["webui"]["spec"]["ingress"])
+    (container,) = recorder.of_type(DEPLOYMENT)["rng"]["spec"]["template"]["spec"]["containers"]
+    told = {entry["name"]: entry["value"] for entry in container["env"]}
+    assert (told["LOG_LEVEL"], told["OTEL_EXPORTER_OTLP_ENDPOINT"]) == ("debug", "http://collector.watch:4318")
+    # The version is the tag, which is made from the content.
+    image = recorder.of_type(IMAGE)["rng"]["imageName"]
+    assert told["SERVICE_VERSION"] == image.rpartition(":")[2]
+    labels = recorder.of_type(DEPLOYMENT)["redis"]["metadata"]["labels"]
+    assert labels["app.kubernetes.io/version"] == "8.10.1-trixie"
+    assert program(networkPolicies="false").of_type("kubernetes:networking.k8s.io/v1:NetworkPolicy") == {}
 
 
 @pytest.mark.parametrize(("how", "secrets"), [("node", 0), ("static", 1)])

@@ -72,6 +72,17 @@ def environment(spec: dict[str, Any]) -> dict[str, Any]:
     return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in container(spec)["env"]}
 
 
+def test_it_reaches_aws_and_the_cluster_from_a_namespace_that_nobody_else_may_leave() -> None:
+    recorder = declared()
+    spec = recorder.of_type("kubernetes:networking.k8s.io/v1:NetworkPolicy")["pull"]["spec"]
+    assert spec["egress"] == [{}]
+    assert "ingress" not in spec
+    labels = job(recorder)["template"]["metadata"]["labels"]
+    assert spec["podSelector"]["matchLabels"] == labels == later_job(recorder)["template"]["metadata"]["labels"]
+    dependencies = list(recorder.request(JOB, "pull-first-run").dependencies)
+    assert [urn for urn in dependencies if urn.endswith("NetworkPolicy::pull")]
+
+
 @pytest.mark.parametrize("preview", [False, True])
 def test_pods_can_pull_at_once_with_the_token_of_the_update(preview: bool) -> None:
     recorder = declared(preview=preview)
