@@ -15,6 +15,7 @@ import pytest
 
 from tests.integration.deployment import until
 from tests.integration.pull_support import (
+    PROGRAM,
     Aws,
     Pod,
     Sandbox,
@@ -280,6 +281,16 @@ def test_what_the_cluster_renewed_is_no_drift_and_is_not_set_back(by_role: ByRol
     for secret in (EXPIRED, "the-token-of-a-later-update", "123456789012-auth-token"):
         assert secret not in kept
         assert base64.b64encode(secret.encode()).decode() not in kept
+
+
+def test_another_registry_gets_a_secret_of_its_own_and_a_first_run(by_role: ByRole) -> None:
+    elsewhere = 'login = RegistryLogin("elsewhere.example", "AWS", config.require_secret("password"))\n'
+    by_role.project.write(PROGRAM + elsewhere + WITH_ROLE)
+    foreseen = by_role.project.preview()
+    assert foreseen.succeeded, foreseen.output
+    replaced = {step.type for step in foreseen.steps if "replace" in step.op}
+    assert replaced == {"kubernetes:core/v1:Secret", "kubernetes:batch/v1:Job"}
+    by_role.project.write(PROGRAM + WITH_ROLE)
 
 
 def test_a_pull_secret_takes_all_that_renewed_it_with_it(by_role: ByRole) -> None:
