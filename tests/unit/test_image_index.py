@@ -300,11 +300,13 @@ def test_a_push_logs_in_once(registry: ManifestRegistry, server: RegistryServer)
     assert asked == [("GET", False), ("GET", True), ("GET", True), ("HEAD", True), ("GET", True), ("PUT", True)]
 
 
-def bearer(registry: ManifestRegistry, realm: Callable[[], str], granted: list[str]) -> Callable[[Request], Reply]:
+def bearer(
+    registry: ManifestRegistry, realm: Callable[[], str], granted: list[str], *, open_door: bool = False
+) -> Callable[[Request], Reply]:
     """A registry that sends to a token service, and for a request to read asks for nothing but a pull."""
 
     def answer(request: Request) -> Reply:
-        if request.headers.get("authorization") in granted:
+        if request.headers.get("authorization") in granted or (open_door and request.path == "/v2/"):
             return registry.answer(request)
         asked = f'Bearer realm="{realm()}",service="here"'
         if request.path != "/v2/":
@@ -314,12 +316,15 @@ def bearer(registry: ManifestRegistry, realm: Callable[[], str], granted: list[s
     return answer
 
 
+@pytest.mark.parametrize("open_door", [False, True])
 @pytest.mark.parametrize("push", [False, True])
-def test_a_token_is_asked_for_a_push_only_where_something_may_be_pushed(registry: ManifestRegistry, push: bool) -> None:
+def test_a_token_is_asked_for_a_push_only_where_something_may_be_pushed(
+    registry: ManifestRegistry, push: bool, open_door: bool
+) -> None:
     digests = pushed(registry)
     with (
         serve(lambda _: Reply(200, {"token": "t0k3n"})) as tokens,
-        serve(bearer(registry, lambda: f"http://{tokens.host}/token", ["Bearer t0k3n"])) as server,
+        serve(bearer(registry, lambda: f"http://{tokens.host}/token", ["Bearer t0k3n"], open_door=open_door)) as server,
     ):
         read_index(RegistryApi(server.host, "me", "pa55").repository(PATH, push=push), digests)
         scopes = [request.query["scope"] for request in tokens.requests]

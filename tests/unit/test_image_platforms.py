@@ -217,6 +217,22 @@ def test_a_preview_without_the_images_in_the_registry_does_not_know_the_digest(
     assert "sha256" not in str(recorder.outputs)
 
 
+@pytest.mark.parametrize(("preview", "actions"), [(True, "pull"), (False, "pull,push")])
+def test_a_preview_needs_no_right_to_push(registry: ManifestRegistry, preview: bool, actions: str) -> None:
+    registry.user = ""
+
+    def answer(request: Request) -> Reply:
+        if request.headers.get("authorization") == "Bearer t0k3n":
+            return registry.answer(request)
+        asked = f'Bearer realm="http://{tokens.host}/token"'
+        return error(401, "UNAUTHORIZED", "a token is needed", WWW_Authenticate=asked)
+
+    with serve(lambda _: Reply(200, {"token": "t0k3n"})) as tokens, serve(answer) as server:
+        recorder, _ = declare(server, builds(registry, pushed_before=True), preview=preview)
+        assert "sha256" in str(recorder.outputs)
+        assert {request.query["scope"] for request in tokens.requests} == {f"repository:coins/rng:{actions}"}
+
+
 def test_an_image_that_is_gone_ends_the_update(registry: ManifestRegistry, server: RegistryServer) -> None:
     engine = builds(registry)
     del registry.manifests[engine.digests["rng-arm64"]]
