@@ -83,7 +83,9 @@ class Api:
         """The answer, an error's included."""
         headers = {"Content-Type": content_type, "Accept": "application/json"}
         answer = self._client.call_api(method, f"{self._host}{path}", header_params=headers, body=body)
-        return cast("Json", json.loads(answer.read()))
+        content: bytes = answer.read()
+        # Of a group that it does not serve, the server says so in plain text.
+        return {"kind": "Status", "message": content.decode()} if content[:1] != b"{" else json.loads(content)
 
     def get(self, path: str) -> Json:
         found = self.request("GET", path)

@@ -41,6 +41,13 @@ class ApiError(ProviderError):
         return self.status == HTTPStatus.NOT_FOUND
 
     @property
+    def is_of_an_unknown_kind(self) -> bool:
+        """The cluster does not serve the kind: no definition of it is installed."""
+        # Of a group that it lacks it answers in plain text, of a kind that a group of its lacks in these words.
+        unknown = not self.reason or str(self) == "the server could not find the requested resource"
+        return self.is_missing and unknown
+
+    @property
     def is_forbidden(self) -> bool:
         """The credentials do not allow it."""
         return self.status == HTTPStatus.FORBIDDEN

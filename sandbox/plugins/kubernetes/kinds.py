@@ -149,6 +149,12 @@ _SERVED: Final = (
         "scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses",
         namespaced=False, fixed=("value", "preemptionPolicy"),
     ),
+    # Kinds that a cluster has with what brings them, which programs make as CustomResource. The official plugin waits
+    # for none of them.
+    Kind("gateway.networking.k8s.io", "v1", "Gateway", "gateways"),
+    Kind("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
+    Kind("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors"),
+    Kind("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"),
 )  # fmt: skip
 
 BY_TOKEN: Final = {kind.token: kind for kind in _SERVED}

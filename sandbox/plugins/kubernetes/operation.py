@@ -121,6 +121,12 @@ class Operation:
         return apply(self.cluster, self.kind, manifest, self.manager, dry_run=dry_run, take_over_edits=take_over_edits)
 
     def _refusal(self, error: ApiError) -> ProviderError:
+        if error.is_of_an_unknown_kind:
+            kind = f"{self.kind.kind} of {self.kind.api_version}"
+            return ProviderError(
+                f"{self.place} is not accepted: the cluster has no {kind}; install what brings it "
+                "(its CustomResourceDefinition) first"
+            )
         return ProviderError(f"{self.place} is not accepted: {error}")
 
 
