@@ -180,6 +180,7 @@ application = DockerCoins(
         namespace=namespace.metadata.name,
         images=images,
         redis=replace(running.redis, image=redis_image),
+        redis_after=list(ecr.cache_rules.values()) if ecr else (),
         profile=running.profile,
         versions=versions,
         replicas=running.replicas,

@@ -112,6 +112,7 @@ class DockerCoinsArgs:
         observability: what is told about it, and to whom.
         pull_secret: the Secret that lets nodes pull.
         rollout_seconds: how long a rollout may take before it counts as failed.
+        redis_after: what has to be there before redis can be pulled, such as the rule of a pull-through cache.
     """
 
     namespace: pulumi.Input[str]
@@ -130,6 +131,7 @@ class DockerCoinsArgs:
     observability: ObservabilityArgs = field(default_factory=ObservabilityArgs)
     pull_secret: pulumi.Input[str] | None = None
     rollout_seconds: int = 300
+    redis_after: Sequence[pulumi.Resource] = ()
 
 
 class DockerCoins(pulumi.ComponentResource):
@@ -175,7 +177,8 @@ class DockerCoins(pulumi.ComponentResource):
             else None
         )
         service_opts = pulumi.ResourceOptions(parent=self, depends_on=before)
-        services = {"redis": Microservice("redis", self._redis(password), provider=provider, opts=service_opts)}
+        redis_opts = pulumi.ResourceOptions(parent=self, depends_on=[*before, *args.redis_after])
+        services = {"redis": Microservice("redis", self._redis(password), provider=provider, opts=redis_opts)}
         for service in BUILT_SERVICES:
             described = _built(service, args, name, password)
             services[service] = Microservice(service, described, provider=provider, opts=service_opts)

@@ -222,6 +222,7 @@ def test_redis_comes_through_ecrs_cache_of_docker_hub() -> None:
     assert container(recorder, "redis")["image"] == f"{host}/docker-hub/library/redis:8-trixie"
     (rule,) = recorder.of_type("aws:ecr/pullThroughCacheRule:PullThroughCacheRule").values()
     assert rule["credentialArn"] == secret
+    assert any("pullThroughCacheRule" in urn for urn in recorder.request(DEPLOYMENT, "redis").dependencies)
 
 
 def test_what_ecr_offers_is_declared_as_the_settings_say() -> None:
