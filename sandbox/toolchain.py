@@ -51,6 +51,8 @@ class Program:
     """Files that go beside it: (module path, file or folder in it, name here)."""
     aliases: tuple[str, ...] = ()
     """Other names that it is called by, as links beside it."""
+    experiments: str = ""
+    """What of Go it needs that is not yet in every program: https://pkg.go.dev/internal/goexperiment."""
 
     @property
     def folder(self) -> Path:
@@ -62,7 +64,7 @@ class Program:
         """Names a build by all that it is made from."""
         sources = sorted(path for path in self.folder.iterdir() if path.suffix in {".mod", ".sum", ".go"})
         target = f"{platform.system()} {platform.machine()}"
-        recipe = f"{self.package} {self.ldflags} {self.copies} {self.aliases} {target}"
+        recipe = f"{self.package} {self.ldflags} {self.copies} {self.aliases} {target}{self.experiments}"
         return files.digest([*sources, recipe])
 
 
@@ -223,7 +225,7 @@ class Builder:
         Raises:
             SandboxError: it cannot be built; the message has the compiler's last lines.
         """
-        environment = self._environment(go)
+        environment = {**self._environment(go), "GOEXPERIMENT": program.experiments}
         log = self._paths.log(f"build-{program.name}")
         step.work("fetching modules", _count_modules(program))
         packages = 0

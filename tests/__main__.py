@@ -82,6 +82,7 @@ def _stages(python: Path) -> tuple[Stage, ...]:
             ),
         ),
         Stage("unit", folder="tests/unit"),
+        Stage("manifests", folder="tests/manifests"),
         Stage("services", folder="tests/services", needs_platform=True),
         Stage("plugins", folder="tests/plugins", needs_platform=True),
         Stage("integration", folder="tests/integration", needs_platform=True),
