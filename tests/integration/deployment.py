@@ -7,8 +7,10 @@ import os
 import secrets
 import shutil
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -159,6 +161,31 @@ def until(condition: Callable[[], bool], what: str, limit: float = 60) -> None:
 def get(url: str) -> urllib3.BaseHTTPResponse:
     """Ask once, on a connection of its own."""
     return urllib3.request("GET", url, headers={"Connection": "close"}, timeout=5, retries=False)
+
+
+@contextmanager
+def asking(url: str) -> Generator[list[str]]:
+    """Ask ``url`` over and over while the block runs; gives the failures, which are complete when it ends."""
+    failures: list[str] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            try:
+                answer = get(url)
+                if answer.status != 200:
+                    failures.append(f"answered {answer.status}")
+            except urllib3.exceptions.HTTPError as error:
+                failures.append(repr(error))
+            done.wait(0.05)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield failures
+    finally:
+        done.set()
+        thread.join()
 
 
 def _json(url: str) -> dict[str, Any]:

@@ -2,14 +2,9 @@
 
 import json
 import subprocess
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
-import urllib3
-
-from tests.integration.deployment import SERVICES, Deployment, get, until
+from tests.integration.deployment import SERVICES, Deployment, asking, get, until
 
 
 def test_the_first_preview_shows_real_names_although_nothing_exists(deployment: Deployment) -> None:
@@ -96,7 +91,7 @@ def test_one_changed_line_builds_one_image_and_rolls_one_deployment(deployment: 
     dockerfile = deployment.folder / "services" / "hasher" / "Dockerfile"
     dockerfile.write_text(dockerfile.read_text() + '\nLABEL change="one"\n')
     pods = set(deployment.objects("pods"))
-    with _asking(deployment.url("/json")) as failures:
+    with asking(deployment.url("/json")) as failures:
         outcome = deployment.project.up()
     assert outcome.succeeded, outcome.output
     assert failures == []
@@ -151,7 +146,7 @@ def test_a_version_that_does_not_start_ends_the_update_with_its_reason_and_the_o
     good = dockerfile.read_text()
     dockerfile.write_text(good + '\nENTRYPOINT ["python3", "-c", "raise SystemExit(\'no licence to run\')"]\n')
     try:
-        with _asking(deployment.url("/json")) as failures:
+        with asking(deployment.url("/json")) as failures:
             outcome = deployment.project.up()
         assert not outcome.succeeded
         assert "no licence to run" in outcome.output
@@ -201,28 +196,3 @@ def test_mistakes_in_the_settings_are_all_told_by_the_engine_before_anything_hap
     assert "teaching or full" in outcome.output
     assert "Traceback" not in outcome.output
     assert not [step for step in outcome.steps if step.op not in ("same", "read")]
-
-
-@contextmanager
-def _asking(url: str) -> Generator[list[str]]:
-    """Ask ``url`` over and over while the block runs; gives the failures, which are complete when it ends."""
-    failures: list[str] = []
-    done = threading.Event()
-
-    def ask() -> None:
-        while not done.is_set():
-            try:
-                answer = get(url)
-                if answer.status != 200:
-                    failures.append(f"answered {answer.status}")
-            except urllib3.exceptions.HTTPError as error:
-                failures.append(repr(error))
-            done.wait(0.05)
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
-        yield failures
-    finally:
-        done.set()
-        thread.join()
