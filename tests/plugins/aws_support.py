@@ -21,6 +21,7 @@ from .engine_support import wait_until
 
 if TYPE_CHECKING:
     from types_boto3_ecr.client import ECRClient
+    from types_boto3_iam.client import IAMClient
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = {"aws": "7.51.1"}
@@ -47,7 +48,7 @@ NAME = os.environ["TEST_NAME"]
 
 
 def provider(name="provider", **more):
-    endpoints = [aws.ProviderEndpointArgs(ecr=API, sts=API)]
+    endpoints = [aws.ProviderEndpointArgs(ecr=API, iam=API, sts=API)]
     return aws.Provider(name, **{"region": "us-east-1", "endpoints": endpoints, **more})
 
 
@@ -66,6 +67,11 @@ class _MakesSecrets(Protocol):
 def ecr(api: str) -> ECRClient:
     """A client for the API at this address."""
     return cast("ECRClient", _client("ecr", api))
+
+
+def iam(api: str) -> IAMClient:
+    """A client for the account's roles and policies at this address."""
+    return cast("IAMClient", _client("iam", api))
 
 
 def new_secret(api: str) -> str:

@@ -45,7 +45,7 @@ _OTHERS: Final = frozenset({"assumeRoles", "defaultTags", "endpoints", "maxRetri
 _ROLE_KEYS: Final = frozenset(
     {"duration", "externalId", "policy", "policyArns", "roleArn", "sessionName", "sourceIdentity"}
 )
-_SERVED_ENDPOINTS: Final = ("ecr", "sts")
+_SERVED_ENDPOINTS: Final = ("ecr", "iam", "sts")
 _DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?\Z")
 _ACCOUNT_ID: Final = re.compile(r"\d{12}\Z")
 _REGION: Final = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-\d+\Z")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from ..protocol.provider import Failure
-from ..protocol.values import Properties, Unknown, Value, unwrap
+from ..protocol.values import UNKNOWN, Properties, Secret, Unknown, Value, contains_unknown, plain, unwrap
 from . import policies
 
-_ARN: Final = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(?:\d{12})?:.+", re.DOTALL)
+_ARN: Final = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(?:\d{12}|aws)?:.+", re.DOTALL)
 
 
 def unaccepted(inputs: Mapping[str, Value], accepted: Collection[str], type_token: str) -> list[Failure]:
@@ -65,6 +66,17 @@ def document(path: str, value: Value) -> list[Failure]:
         except ValueError as error:
             return [Failure(path, str(error))]
     return []
+
+
+def document_text(value: Value) -> Value:
+    """A document that is given as an object, as JSON text; all else as it is."""
+    given = unwrap(value)
+    if not isinstance(given, dict | list):
+        return value
+    if contains_unknown(given):
+        return UNKNOWN
+    text = json.dumps(plain(given), sort_keys=True)
+    return Secret(text) if isinstance(value, Secret) else text
 
 
 def objects(value: Value) -> list[Properties]:

@@ -6,7 +6,6 @@ have its name as their id; `aws:ecr/registryPolicy:RegistryPolicy` has the regis
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -26,7 +25,7 @@ from ..protocol.provider import (
     ReadResult,
     UpdateRequest,
 )
-from ..protocol.values import UNKNOWN, Properties, Secret, Unknown, Value, contains_unknown, get_string, plain, unwrap
+from ..protocol.values import UNKNOWN, Properties, Unknown, Value, get_string, unwrap
 from . import inputs as checks
 from . import policies
 from .refusals import error_code
@@ -151,12 +150,8 @@ class PolicyResource:
             *checks.missing(inputs, self._required),
             *checks.document("policy", inputs.get("policy")),
         ]
-        policy = unwrap(inputs.get("policy"))
-        if isinstance(policy, dict | list) and contains_unknown(policy):
-            inputs["policy"] = UNKNOWN
-        elif isinstance(policy, dict | list):
-            text = json.dumps(plain(policy), sort_keys=True)
-            inputs["policy"] = Secret(text) if isinstance(inputs["policy"], Secret) else text
+        if "policy" in inputs:
+            inputs["policy"] = checks.document_text(inputs["policy"])
         return CheckResult(inputs, found)
 
     def diff(self, request: DiffRequest) -> Diff:

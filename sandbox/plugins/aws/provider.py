@@ -40,7 +40,7 @@ class _Resource(Protocol):
 
 
 class AwsProvider(Provider):
-    """Elastic Container Registry: repositories, their policies and the registry's own; and who and where one is."""
+    """Elastic Container Registry, the roles of Identity and Access Management, and who and where one is."""
 
     package = "aws"
     version = "7.51.1"
@@ -54,6 +54,8 @@ class AwsProvider(Provider):
         "aws:ecr/repository:Repository",
         "aws:ecr/repositoryCreationTemplate:RepositoryCreationTemplate",
         "aws:ecr/repositoryPolicy:RepositoryPolicy",
+        "aws:iam/role:Role",
+        "aws:iam/rolePolicy:RolePolicy",
     )
     functions = (
         "aws:ecr/getAuthorizationToken:getAuthorizationToken",
@@ -89,6 +91,8 @@ class AwsProvider(Provider):
         from .policy_resources import LIFECYCLE, PERMISSIONS, REGISTRY, PolicyResource  # noqa: PLC0415
         from .replication import Replication  # noqa: PLC0415
         from .repository import TYPE, Repository  # noqa: PLC0415
+        from .role import Role  # noqa: PLC0415
+        from .role_policy import RolePolicy  # noqa: PLC0415
         from .scanning import Scanning  # noqa: PLC0415
         from .session import Session  # noqa: PLC0415
 
@@ -99,7 +103,10 @@ class AwsProvider(Provider):
         self._resources = {
             TYPE: Repository(session),
             **{kind.type: PolicyResource(session, kind) for kind in (LIFECYCLE, PERMISSIONS, REGISTRY)},
-            **{kind.type: kind(session) for kind in (CacheRule, CreationTemplate, Replication, Scanning)},
+            **{
+                kind.type: kind(session)
+                for kind in (CacheRule, CreationTemplate, Replication, Role, RolePolicy, Scanning)
+            },
         }
         self._functions = Functions(session)
 

@@ -33,9 +33,12 @@ _CREDENTIALS: Final = {
     "UnrecognizedClientException": "check the access key, and the session's token if it has one",
 }
 _NOT_ALLOWED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+_QUOTA: Final = "a quota of the account: delete what is not needed, or ask for more in Service Quotas"
 _ADVICE: Final = {
+    "DeleteConflict": "detach what it has; or set forceDetachPolicies to true, run pulumi up, and then delete it",
     "KmsException": "the key must be in the region and enabled, and Amazon ECR be allowed to use it",
-    "LimitExceededException": "a quota of the account: delete what is not needed, or ask for more in Service Quotas",
+    "LimitExceeded": _QUOTA,
+    "LimitExceededException": _QUOTA,
     "SecretNotFoundException": _UPSTREAM_LOGIN,
     "UnableToAccessSecretException": _UPSTREAM_LOGIN,
     "UnableToDecryptSecretValueException": "Amazon ECR must be allowed to use the secret's KMS key",

@@ -2,244 +2,43 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
-from botocore.exceptions import ClientError
-
-from ..protocol.diff import ChangeKind, Diff, compare
-from ..protocol.provider import (
-    CheckRequest,
-    CheckResult,
-    CreateRequest,
-    CreateResult,
-    DeleteRequest,
-    DiffRequest,
-    Failure,
-    ProviderError,
-    ReadRequest,
-    ReadResult,
-    UpdateRequest,
-)
-from ..protocol.values import UNKNOWN, Properties, Value, contains_unknown, get_string, unwrap
-from . import inputs as checks
-from .refusals import error_code
-from .session import Session, one_line_errors
+from ..protocol.values import Properties, Value, get_string
+from .resource import AwsResource
 
 if TYPE_CHECKING:
     from types_boto3_ecr.client import ECRClient
 
-_DEFAULTS: Final = "__defaults"
-"""Names the inputs that the program left out and that have a default, as the official plugin keeps it."""
 
+class RegistryResource(AwsResource["ECRClient"], ABC):
+    """Resources of the registry that the account has in a region, the provider's or the one of the input `region`."""
 
-class RegistryResource(ABC):
-    """Resources of one type. A subclass says what AWS is asked for; this has the steps and what is shown of them."""
+    local: ClassVar[frozenset[str]] = frozenset({"region"})
+    computed: ClassVar[tuple[str, ...]] = ("registryId",)
 
-    type: ClassVar[str]
-    accepted: ClassVar[frozenset[str]]
-    """The inputs, `region` among them."""
-
-    required: ClassVar[tuple[str, ...]] = ()
-    replaced_by: ClassVar[tuple[str, ...]] = ()
-    """The inputs that AWS cannot change in place."""
-
-    kept: ClassVar[frozenset[str]] = frozenset()
-    """The inputs that have a value of AWS's own: a program that leaves them out accepts the one that is there."""
-
-    defaults: ClassVar[Mapping[str, Value]] = {}
-    gone: ClassVar[frozenset[str]] = frozenset()
-    """The error codes that say that there is none."""
-
-    exists: ClassVar[str] = ""
-    """The error code that says that there is one already."""
-
-    def __init__(self, session: Session) -> None:
-        """Serve the account of this session."""
-        self._session = session
-
-    @abstractmethod
-    def what(self, resource_id: str) -> str:
-        """What it is called in messages."""
-
-    @abstractmethod
-    def failures(self, inputs: Properties) -> list[Failure]:
-        """What of the inputs is not accepted, beside those that are missing or that the type does not have."""
-
-    @abstractmethod
-    def identify(self, inputs: Mapping[str, Value]) -> str:
-        """What it is called in messages before it has an id."""
-
-    @abstractmethod
-    def make(self, client: ECRClient, inputs: Properties) -> str:
-        """Create it, and return its id."""
-
-    @abstractmethod
-    def change(self, client: ECRClient, resource_id: str, old: Properties, new: Properties) -> None:
-        """Change it from the old inputs to the new ones."""
-
-    @abstractmethod
-    def fetch(self, client: ECRClient, resource_id: str) -> Properties | None:
-        """The outputs of the live one, without its id and region; None if there is none."""
-
-    @abstractmethod
-    def remove(self, client: ECRClient, resource_id: str) -> object:
-        """Delete it."""
-
-    def canonical(self, key: str, value: Value, wanted: Value) -> Value:
-        """A known value of an input in one form, to be compared with a wanted one."""
-        del key, wanted
-        return value
-
-    def check(self, request: CheckRequest) -> CheckResult:
-        """Validate the inputs, and fill in the defaults."""
-        inputs = {key: value for key, value in request.inputs.items() if key != _DEFAULTS}
-        found = [
-            *checks.unaccepted(inputs, self.accepted, self.type),
-            *checks.missing(inputs, self.required),
-            *self.failures(inputs),
-        ]
-        defaults = {key: value for key, value in self.defaults.items() if key not in inputs}
-        return CheckResult({**inputs, **defaults, _DEFAULTS: list[Value](defaults)}, found)
-
-    def diff(self, request: DiffRequest) -> Diff:
-        """Compare what is wanted with what was; the same written differently is no change."""
-        wanted = self._comparable(request.inputs, request.inputs)
-        diff = compare(self._comparable(request.old_inputs, request.inputs), wanted, replace_on=self.replaced_by)
-        return Diff(
-            tuple(
-                change
-                for change in diff.changes
-                if not (change.kind is ChangeKind.DELETE and change.path[0] in self.kept and len(change.path) == 1)
-            )
-        )
-
-    def create(self, request: CreateRequest) -> CreateResult:
-        """Create it."""
-        inputs = request.inputs
-        if request.preview:
-            # No id yet: what depends on it waits for it to exist.
-            return CreateResult("", self._previewed(inputs, {}))
-        doing = f"creating {self.what(self.identify(inputs))}"
-        client = self._client(inputs)
-        with one_line_errors(doing):
-            try:
-                resource_id = self.make(client, inputs)
-            except ClientError as error:
-                if self.exists and error_code(error) == self.exists:
-                    raise ProviderError(self._told_existing(doing, request.name, inputs)) from None
-                raise
-        return CreateResult(resource_id, self._outputs(resource_id, inputs))
-
-    def read(self, request: ReadRequest) -> ReadResult | None:
-        """Read it; None when there is none."""
-        known = request.inputs or request.outputs
-        live = self._fetch(request.id, known)
-        if live is None:
-            return None
-        outputs = self._complete(request.id, known, live)
-        return ReadResult(request.id, self._live_inputs(request.inputs, live), outputs)
-
-    def update(self, request: UpdateRequest) -> Properties:
-        """Change it in place."""
-        if request.preview:
-            return self._previewed(request.inputs, request.old_outputs)
-        with one_line_errors(f"updating {self.what(request.id)}"):
-            try:
-                self.change(self._client(request.inputs), request.id, request.old_inputs, request.inputs)
-            except ClientError as error:
-                if error_code(error) in self.gone:
-                    raise ProviderError(self._told_gone("updating", request.id, request.inputs)) from None
-                raise
-        return self._outputs(request.id, request.inputs)
-
-    def delete(self, request: DeleteRequest) -> None:
-        """Delete it; that it is gone already is no error."""
-        with one_line_errors(f"deleting {self.what(request.id)}"):
-            try:
-                self.remove(self._client(request.inputs or request.outputs), request.id)
-            except ClientError as error:
-                if error_code(error) not in self.gone:
-                    raise
-
-    def _client(self, inputs: Mapping[str, Value]) -> ECRClient:
+    def client(self, inputs: Mapping[str, Value]) -> ECRClient:
+        """The client of the region's registry."""
         return self._session.ecr(get_string(inputs, "region") or "")
 
-    def _region(self, inputs: Mapping[str, Value]) -> str:
-        return get_string(inputs, "region") or self._session.region
-
-    def _fetch(self, resource_id: str, inputs: Mapping[str, Value]) -> Properties | None:
-        with one_line_errors(f"reading {self.what(resource_id)}"):
-            try:
-                return self.fetch(self._client(inputs), resource_id)
-            except ClientError as error:
-                if error_code(error) in self.gone:
-                    return None
-                raise
-
-    def _outputs(self, resource_id: str, inputs: Mapping[str, Value]) -> Properties:
-        live = self._fetch(resource_id, inputs)
-        if live is None:
-            raise ProviderError(self._told_gone("reading", resource_id, inputs))
-        return self._complete(resource_id, inputs, self._as_written(inputs, live))
-
-    def _complete(self, resource_id: str, inputs: Mapping[str, Value], live: Properties) -> Properties:
-        return {**live, "id": resource_id, "region": self._region(inputs)}
-
-    def _previewed(self, inputs: Properties, old_outputs: Mapping[str, Value]) -> Properties:
-        """The outputs as far as they are known before AWS is asked."""
-        outputs: Properties = {key: value for key, value in inputs.items() if key in self.accepted}
-        outputs |= {key: old_outputs[key] for key in self.kept if key in old_outputs and key not in inputs}
-        outputs["registryId"] = old_outputs.get("registryId", UNKNOWN)
-        outputs["region"] = inputs.get("region") or self._session.region
-        return outputs
-
-    def _comparable(self, inputs: Mapping[str, Value], wanted: Mapping[str, Value]) -> Properties:
-        comparable: Properties = {}
-        for key in self.accepted:
-            value, other = unwrap(inputs.get(key)), unwrap(wanted.get(key))
-            known = value if contains_unknown(value) else self.canonical(key, value, other)
-            if not _is_empty(known):
-                comparable[key] = known
-        # A region that is written out is the same as one that is left to the provider.
-        comparable.setdefault("region", self._session.region)
-        return comparable
-
-    def _as_written(self, inputs: Mapping[str, Value], live: Properties) -> Properties:
-        """The live values, each as the program wrote it if it is the same."""
-        written = dict(live)
-        for key in self.accepted & live.keys() & inputs.keys():
-            mine, theirs = unwrap(inputs[key]), live[key]
-            if self.canonical(key, mine, mine) == self.canonical(key, theirs, mine) and key not in self.kept:
-                written[key] = mine
-        return written
-
-    def _live_inputs(self, inputs: Properties, live: Properties) -> Properties:
-        """The inputs that would make the live one: those of the program with live values, or all at an import."""
-        shown = self._as_written(inputs, live)
-        kept = {
-            key: value
-            for key, value in shown.items()
-            if key in self.accepted and not _is_empty(value) and (key in inputs or key not in self.kept or not inputs)
-        }
-        region: Properties = {"region": inputs["region"]} if "region" in inputs else {}
-        return {**kept, **region, _DEFAULTS: inputs.get(_DEFAULTS, [])}
-
-    def _told_existing(self, doing: str, name: str, inputs: Mapping[str, Value]) -> str:
-        return (
-            f"{doing}: it exists already in {self._place(inputs)}; to manage it here: "
-            f"pulumi import {self.type} {name} {self.identify(inputs)}; to replace it, set the resource option "
-            "deleteBeforeReplace"
-        )
-
-    def _told_gone(self, doing: str, resource_id: str, inputs: Mapping[str, Value]) -> str:
-        return f"{doing} {self.what(resource_id)}: it is gone from {self._place(inputs)}; pulumi refresh notes that"
-
-    def _place(self, inputs: Mapping[str, Value]) -> str:
+    def place(self, inputs: Mapping[str, Value]) -> str:
+        """The account and the region."""
         account = f"account {self._session.account}, " if self._session.account else ""
         return f"{account}region {self._region(inputs)}"
 
+    def implied(self) -> Mapping[str, Value]:
+        """The defaults, and the provider's region."""
+        return {**super().implied(), "region": self._session.region}
 
-def _is_empty(value: Value) -> bool:
-    return value in (None, "", [], {})
+    def complete(self, inputs: Mapping[str, Value], live: Properties) -> Properties:
+        """The outputs of the live one with the region."""
+        return {**super().complete(inputs, live), "region": self._region(inputs)}
+
+    def foreseen(self, inputs: Properties, old_outputs: Mapping[str, Value]) -> Properties:
+        """The outputs as far as they are known before AWS is asked; the region is."""
+        return {**super().foreseen(inputs, old_outputs), "region": inputs.get("region") or self._session.region}
+
+    def _region(self, inputs: Mapping[str, Value]) -> str:
+        return get_string(inputs, "region") or self._session.region

@@ -10,7 +10,6 @@ from botocore.exceptions import ClientError
 
 from ..protocol.diff import ChangeKind, Diff, compare
 from ..protocol.provider import (
-    AutonamingMode,
     CheckRequest,
     CheckResult,
     CreateRequest,
@@ -24,7 +23,7 @@ from ..protocol.provider import (
     UpdateRequest,
 )
 from ..protocol.values import UNKNOWN, Properties, Value, get_string, unwrap
-from . import encryption, mutability
+from . import encryption, mutability, naming
 from . import inputs as checks
 from . import tags as tagging
 from .refusals import error_code
@@ -51,13 +50,10 @@ _INPUTS: Final = frozenset(
         "tags",
     }
 )
-_DEFAULTS: Final = "__defaults"
-"""Names the inputs that the program left out, as the official plugin keeps it: a name made here is kept."""
-
 _NAME: Final = re.compile(
     r"(?=.{2,256}\Z)(?:[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*/)*[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*\Z"
 )
-_RANDOM_DIGITS: Final = 7
+_LONGEST_NAME: Final = 256
 _REPLACED_BY: Final = ("name", "encryptionConfigurations", "region")
 # AWS always has a value for these: a program that no longer names them accepts the one that is there.
 _KEPT_WHEN_LEFT_OUT: Final = frozenset({"encryptionConfigurations", "imageScanningConfiguration"})
@@ -72,7 +68,7 @@ class Repository:
 
     def check(self, request: CheckRequest) -> CheckResult:
         """Validate the inputs, name the repository, and merge the provider's default tags in."""
-        inputs = {key: value for key, value in request.inputs.items() if key != _DEFAULTS}
+        inputs = {key: value for key, value in request.inputs.items() if key != naming.DEFAULTS}
         found = _failures(inputs)
         defaults: list[Value] = []
         checked: Properties = dict(inputs)
@@ -80,7 +76,7 @@ class Repository:
             checked[mutability.KEY] = mutability.DEFAULT
             defaults.append(mutability.KEY)
         if "name" not in inputs:
-            name = _automatic_name(request)
+            name = naming.automatic(request, _LONGEST_NAME)
             if isinstance(name, Failure):
                 found.append(name)
             else:
@@ -89,7 +85,7 @@ class Repository:
         tags = tagging.merged(self._session.default_tags, unwrap(inputs.get("tags")))
         if tags is not None:
             checked["tags"] = tags
-        return CheckResult({**checked, _DEFAULTS: defaults}, found)
+        return CheckResult({**checked, naming.DEFAULTS: defaults}, found)
 
     def diff(self, request: DiffRequest) -> Diff:
         """A change of name, encryption or region replaces the repository; the rest is changed in place."""
@@ -99,7 +95,7 @@ class Repository:
             region | _comparable(request.old_inputs, request.inputs),
             region | _comparable(request.inputs, request.inputs),
             replace_on=_REPLACED_BY,
-            ignore=(_DEFAULTS,),
+            ignore=(naming.DEFAULTS,),
             # Its name is taken until it is gone.
             delete_before_replace=request.old_inputs.get("name") == request.inputs.get("name"),
         )
@@ -280,20 +276,6 @@ def _failures(inputs: Properties) -> list[Failure]:
     ]
 
 
-def _automatic_name(request: CheckRequest) -> str | Failure:
-    old = request.old_inputs or {}
-    old_defaults = old.get(_DEFAULTS)
-    old_name = get_string(old, "name")
-    if old_name and isinstance(old_defaults, list) and "name" in old_defaults:
-        return old_name
-    naming = request.autonaming
-    if naming is not None and naming.mode is AutonamingMode.DISABLE:
-        return Failure("name", "missing, and automatic naming is disabled (pulumi:autonaming)")
-    if naming is not None and naming.proposed_name:
-        return naming.proposed_name
-    return f"{request.name}-{request.random_seed.hex()[:_RANDOM_DIGITS]}"
-
-
 def _comparable(inputs: Properties, wanted: Mapping[str, Value]) -> Properties:
     """The inputs in one form: a default is the same whether it is written out or left out."""
     comparable = dict(inputs)
@@ -325,7 +307,7 @@ def _live_inputs(request: ReadRequest, outputs: Properties) -> Properties:
     inputs: Properties = {key: outputs[key] for key in kept if key in outputs}
     if not encryption.is_default(outputs[encryption.KEY]):
         inputs[encryption.KEY] = outputs[encryption.KEY]
-    inputs[_DEFAULTS] = []
+    inputs[naming.DEFAULTS] = []
     return inputs
 
 

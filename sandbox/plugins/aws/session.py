@@ -19,6 +19,7 @@ from .config import AwsConfig, Role
 
 if TYPE_CHECKING:
     from types_boto3_ecr.client import ECRClient
+    from types_boto3_iam.client import IAMClient
     from types_boto3_sts.client import STSClient
     from types_boto3_sts.type_defs import AssumeRoleRequestTypeDef
 
@@ -45,7 +46,7 @@ class Session:
         """
         self._config = config
         self._lock = threading.Lock()
-        self._clients: dict[str, ECRClient] = {}
+        self._clients: dict[tuple[str, str], object] = {}
         with one_line_errors("aws: credentials"):
             self._session = _session(config)
         self.region = self._session.region_name or ""
@@ -65,15 +66,21 @@ class Session:
 
     def ecr(self, region: str = "") -> ECRClient:
         """The client of Elastic Container Registry, in the provider's region or in another one."""
-        where = region or self.region
-        with self._lock:
-            if where not in self._clients:
-                self._clients[where] = cast("ECRClient", self._client("ecr", where))
-            return self._clients[where]
+        return cast("ECRClient", self._kept_client("ecr", region or self.region))
+
+    def iam(self) -> IAMClient:
+        """The client of Identity and Access Management, which an account has once for all regions."""
+        return cast("IAMClient", self._kept_client("iam", self.region))
 
     def sts(self) -> STSClient:
         """The client of the Security Token Service."""
         return cast("STSClient", self._client("sts", self._config.sts_region or self.region or _DEFAULT_STS_REGION))
+
+    def _kept_client(self, service: str, region: str) -> object:
+        with self._lock:
+            if (service, region) not in self._clients:
+                self._clients[service, region] = self._client(service, region)
+            return self._clients[service, region]
 
     def _client(self, service: str, region: str) -> object:
         return cast("_MakesClients", self._session).client(
