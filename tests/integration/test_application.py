@@ -78,6 +78,7 @@ def test_a_second_time_nothing_changes(deployment: Deployment) -> None:
 
 def test_a_change_made_by_hand_is_seen_and_set_right(deployment: Deployment) -> None:
     deployment.kubectl("scale", "deployment/worker", "--replicas=2")
+    until(lambda: deployment.objects("deployments")["worker"]["status"]["readyReplicas"] == 2, "the second worker")
     drift = deployment.project.preview("--refresh", "--expect-no-changes")
     assert not drift.succeeded
     assert "worker" in drift.output

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.deployment import SERVICES, Deployment, asking, create, until
+from tests.integration.deployment import SERVICES, Deployment, asking, create, get, until
 
 PASSWORDS = (secrets.token_hex(16), secrets.token_hex(16))
 
@@ -97,6 +97,28 @@ def test_redis_lets_in_nobody_without_the_password_and_it_is_shown_nowhere(workl
     assert PASSWORDS[0] in json.dumps(workloads.project.export(show_secrets=True))
 
 
+def test_metrics_have_a_port_of_their_own(workloads: Deployment) -> None:
+    for service in SERVICES:
+        ask = 'import urllib.request; print(urllib.request.urlopen("http://localhost:9090/metrics").read().decode())'
+        told = workloads.kubectl("exec", f"deployment/{service}", "--", "python3", "-c", ask)
+        assert "# TYPE dockercoins_" in told, told
+        version = workloads.objects("deployments")[service]["metadata"]["labels"]["app.kubernetes.io/version"]
+        assert f'version="{version}"' in told
+    assert get(workloads.url("/metrics")).status == 404
+
+
+def test_what_the_cluster_lacks_is_told_by_the_preview(workloads: Deployment) -> None:
+    workloads.configure(redisStorageClass="no-such-class", webuiServiceType="ClusterIP")
+    workloads.configure(webuiIngress={"host": "coins.example.com", "class": "no-such-controller"})
+    try:
+        preview = workloads.project.preview()
+    finally:
+        workloads.configure(redisStorageClass="standard", webuiServiceType="NodePort", webuiIngress=None)
+    assert not preview.succeeded
+    assert "'no-such-controller' does not exist" in preview.output or "'no-such-class' does not exist" in preview.output
+    assert "Traceback" not in preview.output
+
+
 @pytest.mark.parametrize("service", ["redis", *SERVICES])
 def test_no_coin_is_lost_with_a_pod(workloads: Deployment, service: str) -> None:
     before, hashes = _coins(workloads), workloads.page()["hashes"]
@@ -121,6 +143,24 @@ def test_a_rollout_under_load_loses_no_call(workloads: Deployment) -> None:
     assert failures == []
     assert told["failures"] == []
     assert all(count > 50 for count in told["answers"]), told
+
+
+def test_the_page_can_be_reached_by_an_ingress_instead(workloads: Deployment) -> None:
+    workloads.configure(webuiServiceType="ClusterIP", webuiIngress={"host": "coins.example.com", "tlsSecret": "coins"})
+    by_ingress = workloads.project.up()
+    try:
+        assert by_ingress.succeeded, by_ingress.output
+        assert workloads.project.outputs()["webui_url"] == "https://coins.example.com/"
+        assert "webui_port_forward" not in workloads.project.outputs()
+        (rule,) = workloads.objects("ingresses")["webui"]["spec"]["rules"]
+        assert rule["host"] == "coins.example.com"
+        assert workloads.project.preview("--refresh", "--expect-no-changes").succeeded
+    finally:
+        workloads.configure(webuiServiceType="NodePort", webuiIngress=None)
+        back = workloads.project.up()
+    assert back.succeeded, back.output
+    assert workloads.objects("ingresses") == {}
+    until(lambda: workloads.page()["hashes"] > 0, "the page at the node's port")
 
 
 def test_an_autoscaler_takes_over_without_a_reset_and_gives_back(workloads: Deployment) -> None:

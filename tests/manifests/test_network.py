@@ -73,7 +73,7 @@ def the_pull_secret_is_renewed() -> Iterator[Connection]:
 EXPECTED: dict[str, set[Connection]] = {
     "default": {*DIAGRAM, *NAMES},
     "dev": {*DIAGRAM, *NAMES, *everybody_sees_the_page()},
-    "prod": {*DIAGRAM, *NAMES, *everybody_sees_the_page()},
+    "prod": {*DIAGRAM, *NAMES, *everybody_sees_the_page(), *metrics_are_read()},
     "full": {
         *DIAGRAM,
         *NAMES,
