@@ -84,7 +84,9 @@ def test_a_changed_service_is_deployed_by_the_next_push(shipped: tuple[Deploymen
     before = deployment.project.outputs()["images"]
     page = repository.clone / "services" / "webui" / "webui" / "static" / "index.html"
     page.write_text(page.read_text().replace("</body>", "<!-- pushed --></body>"))
+    git(repository.bare, "config", "dockercoins.stages", "none")
     pushed = repository.push("A changed page")
+    git(repository.bare, "config", "dockercoins.stages", "unit")
     assert "=== deployed" in pushed.stdout, pushed.stdout
     after = deployment.project.outputs()["images"]
     assert [service for service in before if before[service] != after[service]] == ["webui"]
