@@ -19,10 +19,12 @@ from rich.markup import escape
 from . import assembly, doctor, environment, lock, logs, processes, progress, report, settings, stack, status, teardown
 from .durations import Durations
 from .errors import SandboxError
+from .metrics import Metrics
 from .paths import CHECKOUT, Paths, of_user
 from .progress import View
 
 _INTERRUPTED = 130
+_REMINDER_EVERY = 30.0  # seconds
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -73,7 +75,9 @@ class Commands:
         os.environ["PATH"] = f"{self.paths.bin}{os.pathsep}{self.search}"
         assembled = assembly.Assembly(self.paths, self.settings, self.search, self.pulumi_home)
         with self._view() as view:
-            return assembled.bring_up(view)
+            platform = assembled.bring_up(view)
+        self._metrics().start(platform.cluster.identity())
+        return platform
 
     def up(self, began: float) -> None:
         """Bring up everything."""
@@ -84,6 +88,12 @@ class Commands:
         status.await_page(self.settings)
         state = dev.state()
         self._tell(report.ready(self.settings, state.outputs if state else {}, time.monotonic() - began))
+
+    def metrics(self) -> None:
+        """Wait until there are metrics, and see to it that there will be."""
+        with self._view() as view:
+            self._metrics().bring_up(view, Waiting(self.console))
+        self._tell("The cluster measures its pods: `kubectl top pods` and autoscalers work.")
 
     def down(self) -> None:
         """Take everything down."""
@@ -109,11 +119,29 @@ class Commands:
         """Print the exports for a shell."""
         sys.stdout.write(environment.exports(self.paths, self.settings, self.search))
 
+    def _metrics(self) -> Metrics:
+        return Metrics(self.paths, self.settings, self.search)
+
     def _view(self) -> View:
         return progress.view(self.console, Durations(self.paths.durations))
 
     def _tell(self, text: str) -> None:
         _say(self.console, escape(text))
+
+
+class Waiting:
+    """Tells now and then for whom a command waits."""
+
+    def __init__(self, console: Console) -> None:
+        """Tell it there."""
+        self._console = console
+        self._told: float | None = None
+
+    def __call__(self, owner: lock.Owner | None, seconds: float) -> None:
+        """Tell it if it was not told of late."""
+        if self._told is None or seconds - self._told >= _REMINDER_EVERY:
+            self._told = seconds
+            _say(self._console, f"waiting for {owner or 'another command'} to end")
 
 
 def _run(commands: Commands, options: argparse.Namespace) -> int:
@@ -125,16 +153,11 @@ def _run(commands: Commands, options: argparse.Namespace) -> int:
         return 0
     if command == "logs":
         return commands.logs(options.service)
-    told = 0.0
-
-    def waiting(owner: lock.Owner | None, seconds: float) -> None:
-        nonlocal told
-        if not told or seconds - told >= 30:  # noqa: PLR2004 - seconds between two reminders
-            told = seconds or 0.001
-            _say(commands.console, f"waiting for {owner or 'another command'} to end")
-
+    if command == "metrics":
+        commands.metrics()
+        return 0
     began = time.monotonic()
-    with lock.held(commands.paths.lock, f"sandbox {command}", waiting):
+    with lock.held(commands.paths.lock, f"sandbox {command}", Waiting(commands.console)):
         if command == "up":
             commands.up(began)
         elif command == "platform":
@@ -151,6 +174,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("up", help="bring up everything, and the application on it")
     commands.add_parser("platform", help="bring up everything but the application")
     commands.add_parser("down", help="remove containers, networks, processes and state; keep the cache")
+    commands.add_parser("metrics", help="wait until the cluster measures its pods, for kubectl top and autoscalers")
     commands.add_parser("status", help="show each part, and where it came from")
     logs_parser = commands.add_parser("logs", help="follow the logs of the pods")
     logs_parser.add_argument("service", nargs="?", help="one of the services; all of them if it is left out")

@@ -41,6 +41,11 @@ class Paths:
         return self.root / "go"
 
     @property
+    def extras(self) -> Path:
+        """What is built beside the platform, with caches of its own: builds of both may run at the same time."""
+        return self.root / "extras"
+
+    @property
     def venvs(self) -> Path:
         """Python environments, each named by its requirements."""
         return self.root / "venvs"

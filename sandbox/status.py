@@ -14,6 +14,7 @@ from .cluster import Cluster
 from .docker import Docker
 from .engine import Engine
 from .errors import SandboxError
+from .metrics import Metrics
 from .paths import Paths
 from .settings import STACK, Settings
 from .stack import PROJECT
@@ -66,6 +67,7 @@ class Status:
         self._paths = paths
         self._settings = settings
         self._engine = Engine(paths, search)
+        self._metrics = Metrics(paths, settings, search)
 
     def rows(self) -> list[Row]:
         """One row for each part."""
@@ -83,6 +85,7 @@ class Status:
             self._container(docker, "registry", self._settings.registry_container, self._registry_problem),
             self._container(docker, "ECR API", self._settings.ecr_container, self._ecr_problem),
             self._cluster(docker),
+            self._measures(),
             *self._programs(),
             *self._plugins(),
             self._stack(),
@@ -125,6 +128,12 @@ class Status:
         origin = "pulled" if str(there["Config"]["Image"]).startswith("kindest/") else "built"
         detail = f"{self._settings.context}, node {cluster.node_name}"
         return Row("cluster", "up" if ready else "not ready", good=ready, detail=detail, origin=origin)
+
+    def _measures(self) -> Row:
+        state = self._metrics.state()
+        log = _shortened(self._paths.log("metrics"))
+        detail = "" if state == "up" else f"`python -m sandbox metrics` waits for it; log {log}"
+        return Row("metrics-server", state, good=state != "down", detail=detail, origin="built")
 
     def _programs(self) -> list[Row]:
         rows: list[Row] = []

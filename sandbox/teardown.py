@@ -9,6 +9,7 @@ from .cluster import NETWORK, Cluster
 from .docker import Docker
 from .engine import Engine
 from .errors import SandboxError
+from .metrics import Metrics
 from .paths import Paths
 from .progress import Step, View
 from .settings import Settings
@@ -41,6 +42,7 @@ class Teardown:
 
     def _end_programs(self, step: Step) -> None:
         """End what works on the sandbox, such as an update that runs on after its parent was killed."""
+        Metrics(self._paths, self._settings, self._search).end()
         ended = leftovers.end(leftovers.using(self._paths.pulumi_home))
         step.finish(f"{ended} processes ended" if ended else "none running")
 

@@ -230,6 +230,8 @@ def make(folder: Path) -> Place:
     mine.venvs.mkdir(parents=True)
     # What was built is shared, what describes the running sandbox is not.
     mine.tools.symlink_to(real.tools)
+    real.extras.mkdir(parents=True, exist_ok=True)
+    mine.extras.symlink_to(real.extras)
     for tools in real.venvs.glob("tools-*"):
         (mine.venvs / tools.name).symlink_to(tools)
     return Place(checkout, cache)

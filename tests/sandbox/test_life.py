@@ -92,6 +92,11 @@ def test_a_second_up_changes_nothing(place: Place) -> None:
     place.pulumi("preview", "--expect-no-changes")
 
 
+def test_metrics_follow_in_the_background_and_can_be_waited_for(place: Place) -> None:
+    place.must("metrics")
+    assert re.search(r"^metrics-server +up ", place.must("status"), re.MULTILINE)
+
+
 def test_status_tells_each_part_and_where_it_came_from(place: Place) -> None:
     outcome = place.run("status")
     assert outcome.code == 0, outcome.output
