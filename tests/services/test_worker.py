@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import itertools
 import json
+import re
 import threading
 import time
 from collections.abc import AsyncGenerator, Generator
@@ -397,12 +398,16 @@ class SlowServer:
 
     def __init__(self) -> None:
         self.requests = self.at_a_time = self.most_at_a_time = 0
+        self.unanswered = 0
 
     async def answer(self, request: web.Request) -> web.Response:
         self.requests += 1
         self.at_a_time += 1
         self.most_at_a_time = max(self.most_at_a_time, self.at_a_time)
         try:
+            if self.unanswered:
+                self.unanswered -= 1
+                await asyncio.Event().wait()
             await asyncio.sleep(0.02)
             body = await request.read()
         finally:
@@ -441,6 +446,23 @@ async def test_a_unit_is_begun_after_its_delay_and_not_at_all_after_a_stop(mine:
     worker.terminate()
     assert await worker.ended() == 0
     assert slow_server.requests == 0
+
+
+async def test_a_request_without_an_answer_is_given_up_and_tried_again(
+    mine: Mine, slow_server: SlowServer, http: aiohttp.ClientSession
+) -> None:
+    slow_server.unanswered = 5
+    worker = await mine.start_worker(REQUEST_SECONDS=0.3)
+    await mine.growth(20)
+    async with http.get(f"{worker.url}/metrics") as answer:
+        text = await answer.text()
+    assert re.search(
+        r'dockercoins_worker_(rng|hasher)_failures_total\{component="worker",reason="timeout"\} [1-9]', text
+    )
+    assert slow_server.unanswered == 0
+    worker.terminate()
+    assert await worker.ended() == 0
+    assert mine.redis.hashes() == worker.event("mining ended")["units"]
 
 
 def test_a_batch_stays_the_same_until_it_is_settled() -> None:

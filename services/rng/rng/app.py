@@ -23,7 +23,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -57,17 +57,16 @@ class RandomSource:
         self._delay = settings.delay_seconds
         self._sleep = sleep
         self.given = 0
-        self._turn: AbstractAsyncContextManager[None] = (
-            asyncio.Semaphore(settings.concurrency) if settings.concurrency else nullcontext()
-        )
+        self._turn = asyncio.Semaphore(settings.concurrency) if settings.concurrency else None
 
     async def take(self, count: int) -> bytes:
         """Give count random bytes."""
-        async with self._turn:
-            if self._delay:
-                await self._sleep(self._delay)
-            self.given += count
-            return os.urandom(count)
+        if self._turn or self._delay:
+            async with self._turn or nullcontext():
+                if self._delay:
+                    await self._sleep(self._delay)
+        self.given += count
+        return os.urandom(count)
 
 
 def make_app(source: RandomSource) -> web.Application:

@@ -10,7 +10,7 @@ import secrets
 import socket
 
 import aiohttp
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from .figures import Figures
 from .miner import Miner
@@ -32,15 +32,15 @@ async def run(telemetry: Telemetry, server: ServerSettings, settings: Settings) 
     figures = Figures(telemetry.metrics)
 
     async def mine(stop: asyncio.Event) -> None:
-        rng, hasher = Peer("rng", stop, figures.rng), Peer("hasher", stop, figures.hasher)
+        rng, hasher = (
+            Peer(name, stop, durations, settings.request_seconds)
+            for name, durations in (("rng", figures.rng), ("hasher", figures.hasher))
+        )
         connector = aiohttp.TCPConnector(limit=0)
-        timeout = aiohttp.ClientTimeout(total=settings.request_seconds, sock_connect=_CONNECT_SECONDS)
+        # How long a whole request may take is watched by its Peer.
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS)
         async with aiohttp.ClientSession(
-            connector=connector,
-            timeout=timeout,
-            # What rng and hasher have no use for would cost a part of each unit's time.
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=(hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT),
+            connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
         ) as session:
             servers = Servers(
                 session,

@@ -56,7 +56,8 @@ class Miner:
         writer = asyncio.create_task(self._write())
         units = [asyncio.create_task(self._mine()) for _ in range(self._settings.concurrency)]
         stopped = asyncio.create_task(self._stop.wait())
-        tasks = {writer, stopped, *units}
+        watches = [asyncio.create_task(peer.watch()) for peer in (self._servers.rng, self._servers.hasher)]
+        tasks = {writer, stopped, *units, *watches}
         try:
             # None of the tasks ends before the stop, unless by a mistake in this program: that must not go unnoticed.
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -94,21 +95,15 @@ class Miner:
         """Do one unit, which began at that reading of the clock."""
         given = self._ids.new()
         request_id.set(given)
-        if self._tracer.enabled:
-            with self._tracer.span("unit of work", "internal", _NO_ATTRIBUTES):
-                await self._work()
-        else:
-            await self._work()
+        with self._tracer.span("unit of work", "internal", _NO_ATTRIBUTES):
+            random_bytes = await self._servers.random_bytes()
+            digest = await self._servers.sha256(random_bytes)
+            self.ledger.record(digest, random_bytes, self._tracer.here())
         seconds = time.perf_counter() - begin
         self._figures.unit.add(seconds)
         if self._verbose or self._ids.logged(given):
             level = logging.INFO if self._ids.logged(given) else logging.DEBUG
             _log.log(level, "unit of work", extra={"ms": round(seconds * 1000, 3)})
-
-    async def _work(self) -> None:
-        random_bytes = await self._servers.random_bytes()
-        digest = await self._servers.sha256(random_bytes)
-        self.ledger.record(digest, random_bytes, self._tracer.here() if self._tracer.enabled else None)
 
     async def _write(self) -> None:
         """Write about once a second, and once more after the last unit; redis is tried until it answers."""

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from typing import cast
 
 import aiohttp
 from aiohttp import hdrs
@@ -36,15 +37,18 @@ class Peer:
 
     The first failure is followed by one more attempt at once, because a kept connection may have been closed by a
     server that ended in good order. After the second, one unit at a time tries, with growing delays, and the others
-    wait for it.
+    wait for it. An attempt that takes longer than the seconds given has failed.
     """
 
-    def __init__(self, name: str, stop: asyncio.Event, durations: Durations) -> None:
+    def __init__(self, name: str, stop: asyncio.Event, durations: Durations, seconds: float) -> None:
         self.contact = Contact(name)
+        self._seconds = seconds
         self.durations = durations
         self.failures: dict[str, int] = dict.fromkeys(_FAILURES, 0)
         self._stop = stop
         self._recovery = asyncio.Lock()
+        self._attempts: dict[asyncio.Task[object], float] = {}
+        self._given_up: set[asyncio.Task[object]] = set()
 
     async def ask(self, attempt: Callable[[], Awaitable[bytes]]) -> bytes:
         """Give what the attempt gives when it first succeeds.
@@ -63,9 +67,32 @@ class Peer:
                     await self._recover(attempt)
                 second = True
 
+    async def watch(self) -> None:
+        """Give up attempts that take too long, by a look at all of them now and then.
+
+        A timer for each would take a part of each unit's time, and the limit need not be kept to the moment.
+        """
+        while True:
+            await asyncio.sleep(min(1.0, self._seconds / 4))
+            latest = time.perf_counter() - self._seconds
+            for task, begin in self._attempts.items():
+                if begin < latest and task not in self._given_up:
+                    self._given_up.add(task)
+                    task.cancel()
+
     async def _timed(self, attempt: Callable[[], Awaitable[bytes]]) -> bytes:
-        begin = time.perf_counter()
-        answer = await attempt()
+        task = cast("asyncio.Task[object]", asyncio.current_task())
+        begin = self._attempts[task] = time.perf_counter()
+        try:
+            answer = await attempt()
+        except asyncio.CancelledError:
+            if task not in self._given_up:
+                raise
+            self._given_up.remove(task)
+            task.uncancel()
+            raise TimeoutError(f"no answer within {self._seconds:g} s") from None
+        finally:
+            del self._attempts[task]
         self.durations.add(time.perf_counter() - begin)
         if not self.contact.up:
             self.contact.succeeded()
