@@ -68,24 +68,19 @@ class Commands:
     pulumi_home: Path
     console: Console
 
-    def platform(self) -> assembly.Platform:
+    def platform(self) -> None:
         """Bring up everything but the stack."""
-        doctor.check(self.paths)
-        self.paths.make()
-        os.environ["PATH"] = f"{self.paths.bin}{os.pathsep}{self.search}"
-        assembled = assembly.Assembly(self.paths, self.settings, self.search, self.pulumi_home)
-        with self._view() as view:
-            platform = assembled.bring_up(view)
-        self._metrics().start(platform.cluster.identity())
-        return platform
+        self._metrics().start(self._platform().cluster.identity())
 
     def up(self, began: float) -> None:
         """Bring up everything."""
-        platform = self.platform()
+        platform = self._platform()
         variables = environment.variables(self.paths, self.settings, self.search)
         dev = stack.Stack(self.paths, self.settings, platform.pulumi, variables)
         dev.up(platform.cluster.identity(), self._tell)
         status.await_page(self.settings)
+        # Nobody waits for them, so they get what processors there are once everything else is up.
+        self._metrics().start(platform.cluster.identity())
         state = dev.state()
         self._tell(report.ready(self.settings, state.outputs if state else {}, time.monotonic() - began))
 
@@ -118,6 +113,14 @@ class Commands:
     def env(self) -> None:
         """Print the exports for a shell."""
         sys.stdout.write(environment.exports(self.paths, self.settings, self.search))
+
+    def _platform(self) -> assembly.Platform:
+        doctor.check(self.paths)
+        self.paths.make()
+        os.environ["PATH"] = f"{self.paths.bin}{os.pathsep}{self.search}"
+        assembled = assembly.Assembly(self.paths, self.settings, self.search, self.pulumi_home)
+        with self._view() as view:
+            return assembled.bring_up(view)
 
     def _metrics(self) -> Metrics:
         return Metrics(self.paths, self.settings, self.search)
