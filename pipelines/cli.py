@@ -1,0 +1,94 @@
+"""The commands: ``python -m pipelines <step>``, the same on a workstation and in any build system."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.errors import FAILED, StepError
+
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one step and return the exit code: 0, 1 for what failed or was refused, 2 for wrong usage, 3 for drift."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except StepError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return FAILED
+    except BrokenPipeError:
+        return FAILED
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return FAILED
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr, flush=True)
+        return _INTERRUPTED
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.step == "check":
+        return _check(options.stages)
+    # A check runs on any Python. What works on a stack needs the program's packages.
+    from pipelines import stack_steps  # noqa: PLC0415
+
+    return stack_steps.run(options)
+
+
+def _check(stages: str) -> int:
+    try:
+        completed = subprocess.run(["make", "test", f"STAGES={stages}"], check=False)
+    except FileNotFoundError:
+        raise StepError("make is not on PATH; `python3 -m tests` runs the same") from None
+    if completed.returncode:
+        raise StepError(f"the checks failed ({stages}); nothing was previewed, built or deployed")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipelines", description=__doc__)
+    steps = parser.add_subparsers(dest="step", required=True, metavar="step")
+    check = steps.add_parser("check", help="lint and test; needs neither the stack nor its secrets")
+    check.add_argument("--stages", default="lint unit", help="stages of `make test` (default: lint unit)")
+
+    preview = _on_stack(steps, "preview", "show what would change: plan.json, summary.json, comment.md")
+    preview.add_argument("--base", help="the commit or branch that the change goes into, to list changed files")
+    preview.add_argument(
+        "--host", choices=("github", "gitlab"), default="github", help="whose limit the comment keeps (github)"
+    )
+    comment = _on_stack(steps, "comment", "put comment.md on the pull or merge request, in place of the one before")
+    comment.add_argument("--number", help="of the request; the pipeline's variables tell it where they can")
+    apply = _on_stack(
+        steps, "apply", "do what was previewed; refuse, and change nothing, if it would be something else"
+    )
+    for step in (preview, apply):
+        step.add_argument("--policy-pack", action="append", default=[], metavar="FOLDER", help="hold it to this pack")
+    verify = _on_stack(steps, "verify", "test from outside that the page answers and hashes grow: verified.json")
+    verify.add_argument("--limit", type=float, default=120, help="seconds that it may take (120)")
+    verify.add_argument("--url", help="instead of webui_url; VERIFY_CREDENTIALS may hold user:password")
+    verify.add_argument("--or-roll-back", action="store_true", help="roll back if it fails, verify that, and fail")
+    _on_stack(steps, "rollback", "bring back the digests that ran before the last update")
+    promote = _on_stack(steps, "promote", "let the stack deploy the digests that another one has verified")
+    promote.add_argument(
+        "--verified", type=Path, required=True, metavar="FILE", help="verified.json of the other stack"
+    )
+    _on_stack(steps, "drift", "tell what is not as the last update left it: drift.md, exit code 3")
+    return parser
+
+
+def _on_stack(
+    steps: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage] - has no other name
+    name: str,
+    what: str,
+) -> argparse.ArgumentParser:
+    parser = steps.add_parser(name, help=what, description=what)
+    parser.add_argument("--stack", required=True, help="dev, or organization/project/dev")
+    parser.add_argument(
+        "--files", type=Path, metavar="FOLDER", help="where steps leave files for each other (.pipeline/<stack>)"
+    )
+    return parser

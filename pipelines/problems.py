@@ -1,0 +1,111 @@
+"""What stands against a command of Pulumi, in words that say what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pipelines.events import Run
+
+_LONGEST: Final = 1500
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A failure that is known by its text. ``message`` may use the groups of ``pattern``."""
+
+    pattern: re.Pattern[str]
+    message: str
+
+
+def _known(pattern: str, message: str) -> _Known:
+    return _Known(re.compile(pattern, re.IGNORECASE | re.DOTALL), message)
+
+
+_KNOWN: Final = (
+    _known(
+        r"passphrase must be set with",
+        "there is no passphrase for the stack's secrets: put it in PULUMI_CONFIG_PASSPHRASE, from a secret of the "
+        "pipeline (or its file's name in PULUMI_CONFIG_PASSPHRASE_FILE)",
+    ),
+    _known(
+        r"incorrect passphrase",
+        "the passphrase does not fit the stack's secrets: PULUMI_CONFIG_PASSPHRASE has to be the one that the stack "
+        "was made with",
+    ),
+    _known(
+        r"the stack is currently locked by (?P<count>\d+) lock\(s\)(?P<locks>.*?)(?:\n\s*\n|$)",
+        "the stack is locked: another update runs, or one was killed. Look whether its process still runs; wait for it "
+        "if it does. Only if it does not, its holder clears the lock by `pulumi cancel`.{locks}",
+    ),
+    _known(
+        r"another update is currently in progress",
+        "the stack is locked: another update runs. Wait for it; if it was killed, its holder clears the lock by "
+        "`pulumi cancel`",
+    ),
+    _known(
+        r"(?P<what>ExpiredToken\w*|RequestExpired|security token included in the request is expired|token has expired|"
+        r"InvalidClientTokenId|UnrecognizedClientException|token is expired)",
+        "the credentials have expired ({what}): log in again, or let the pipeline ask for new ones, and run this step "
+        "again",
+    ),
+    _known(
+        r"(?:no valid credential sources|unable to locate credentials|failed to refresh cached credentials)",
+        "there are no AWS credentials: let the pipeline assume the role for this stack, or set AWS_PROFILE",
+    ),
+    _known(
+        r"(?:violates plan|unexpected diff|resource is not in the plan|not in the plan)",
+        "the plan is out of date: what would be done now is not what was previewed. Run `preview` again, have the "
+        "change reviewed, and apply its plan",
+    ),
+    _known(
+        r"(?P<line>registry \S+ has no (?:image|repository)[^\n]*)",
+        "a digest is gone: {line}\nNothing that runs was changed. Deploy a digest that is there, or push it again from "
+        "its commit (`images.source: build`)",
+    ),
+    _known(
+        r"no stack named '(?P<stack>[^']*)' found",
+        "there is no stack {stack!r} in the backend: make it by `pulumi stack init {stack}`, or look whether "
+        "PULUMI_BACKEND_URL is the right one",
+    ),
+    _known(
+        r"(?:PULUMI_ACCESS_TOKEN must be set|could not get cloud url|no credentials for)",
+        "Pulumi is not logged in: set PULUMI_BACKEND_URL to where the state is, or PULUMI_ACCESS_TOKEN for Pulumi "
+        "Cloud",
+    ),
+)
+
+
+def explain(step: str, run: Run | None, output: str) -> str:
+    """One message about a command of Pulumi that failed: the known cause and what to do, or what Pulumi said.
+
+    ``output`` is what it printed on standard error, where it tells what kept the engine from starting.
+    """
+    mandatory = [finding for finding in run.findings if finding.level == "mandatory"] if run else []
+    if mandatory:
+        lines = "\n".join(f"- {item.resource}: {item.text} ({item.policy})" for item in mandatory)
+        return f"{step} was refused by policy; nothing was changed. Meet each of these and run it again:\n{lines}"
+    said = [*(run.errors if run else ()), output]
+    text = "\n".join(said)
+    for known in _KNOWN:
+        if match := known.pattern.search(text):
+            groups = {name: (value or "").rstrip() for name, value in match.groupdict().items()}
+            # A stack's name is shown as it would be typed.
+            return f"{step}: {known.message.format_map(_Quoted(groups))}"
+    return f"{step} failed: {_shortened(said)}"
+
+
+class _Quoted(dict[str, str]):
+    """Gives nothing for a group that did not match."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def _shortened(said: Sequence[str]) -> str:
+    """What was said, from its first words on; the program's own message comes before the engine's summing up."""
+    lines = dict.fromkeys(text.strip().removeprefix("error: ") for text in said if text.strip())
+    text = "\n".join(lines) or "Pulumi gave no reason; its output above may"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … (the log has the rest)"

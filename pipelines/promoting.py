@@ -1,0 +1,82 @@
+"""The steps ``promote`` and ``rollback``: digests that were verified, deployed without building anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, cast
+
+from pipelines import artifacts
+from pipelines.artifacts import Artifacts
+from pipelines.engine import Pulumi
+from pipelines.errors import StepError
+
+_DIGEST: Final = "@sha256:"
+
+
+def promote(pulumi: Pulumi, verified: Path) -> dict[str, str]:
+    """Let the stack deploy the images that ``verified`` names (what ``verify`` wrote for another stack).
+
+    Its stack file says so from then on: ``images.source`` is ``prebuilt``, with a digest for each service. Preview and
+    apply it like any other change; the preview looks every digest up in the registry.
+
+    Raises:
+        StepError: ``verified`` is missing or names no digests, or the stack's settings cannot be written.
+    """
+    images = _images(verified, "verify")
+    _take(pulumi, images)
+    return images
+
+
+def roll_back(pulumi: Pulumi, files: Artifacts) -> dict[str, str]:
+    """Bring back the images that ran before the last update, by digest; nothing is built, and nothing is deleted.
+
+    Everything else stays as the update left it, the repositories and what was built too: an ordinary update goes on
+    from there. The stack's own file is not changed.
+
+    Raises:
+        StepError: there is nothing to go back to, or it did not succeed; the message says what runs now.
+    """
+    images = _images(files.good, f"apply --stack {pulumi.stack}")
+    if images == pulumi.images():
+        raise StepError(
+            f"{pulumi.stack} runs the images already that ran before the last update: it is not they that broke it. "
+            "Take the change of the settings back, preview and apply"
+        )
+    settings = files.folder / "rollback.yaml"
+    try:
+        settings.write_text((pulumi.folder / f"Pulumi.{pulumi.stack.rpartition('/')[2]}.yaml").read_text())
+    except FileNotFoundError as error:
+        raise StepError(f"there is no {error.filename}: run this where the program is") from None
+    where = ("--config-file", str(settings.resolve()))
+    try:
+        _take(pulumi, images, *where)
+        kept = [part for pattern in _KEPT for part in ("--exclude", pattern)]
+        pulumi.succeed("up", files.events, "--yes", "--skip-preview", *where, *kept)
+    finally:
+        settings.unlink()
+    return images
+
+
+_KEPT: Final = (
+    "**docker:index/image:Image**",
+    "**dockercoins:image:ServiceImage**",
+    "**pulumi:providers:docker**",
+    "**aws:ecr/**",
+)
+"""What a program that takes images by digest does not declare, and would delete: builds, and the repositories."""
+
+
+def _take(pulumi: Pulumi, images: Mapping[str, str], *options: str) -> None:
+    settings = ["images.source=prebuilt", *(f"images.digests.{name}={image}" for name, image in sorted(images.items()))]
+    given = [part for item in settings for part in ("--plaintext", item)]
+    pulumi.query("config", "set-all", "--path", *options, *given)
+
+
+def _images(file: Path, made_by: str) -> dict[str, str]:
+    given: object = artifacts.read(file, made_by).get("images")
+    images = cast("dict[str, object]", given) if isinstance(given, dict) else {}
+    found = {name: image for name, image in images.items() if isinstance(image, str) and _DIGEST in image}
+    if not images or len(found) < len(images):
+        raise StepError(f"{file} names no images by digest: run `{made_by}` again")
+    return found

@@ -1,0 +1,102 @@
+"""The steps that work on a stack, each with its files and what it tells."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from pipelines import drifting, hosts, previewing, promoting, verifying
+from pipelines.artifacts import Artifacts
+from pipelines.comment import marker
+from pipelines.engine import Pulumi, here
+from pipelines.errors import DIFFERS, StepError
+from pipelines.events import Run
+
+CREDENTIALS = "VERIFY_CREDENTIALS"
+"""The variable with ``user:password`` for the page, where the way to it asks for one."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run one step, and return its exit code.
+
+    Raises:
+        StepError: it failed, or refused.
+    """
+    pulumi = here(options.stack)
+    files = Artifacts(options.files or previewing.default_folder(options.stack))
+    if options.step == "drift":
+        return _drift(pulumi, files)
+    policies = [part for folder in getattr(options, "policy_pack", ()) for part in ("--policy-pack", folder)]
+    match options.step:
+        case "preview":
+            limit = previewing.limit_of(options.host)
+            _tell(_counted(previewing.preview(pulumi, files, base=options.base, limit=limit, policies=policies)))
+            _tell(f"the comment, the plan and the summary are in {files.folder}")
+        case "comment":
+            _comment(options, files)
+        case "apply":
+            previewing.apply(pulumi, files, policies=policies)
+            _tell(f"{options.stack} is updated as it was previewed; `verify` tells whether it works")
+        case "verify":
+            _verify(options, pulumi, files)
+            _tell(f"{options.stack} works; its digests are in {files.verified}")
+        case "rollback":
+            _told_back(pulumi, files)
+        case _:
+            images = promoting.promote(pulumi, options.verified)
+            _tell(f"{options.stack} is to run {len(images)} images that are verified; preview and apply it")
+    return 0
+
+
+def _verify(options: argparse.Namespace, pulumi: Pulumi, files: Artifacts) -> None:
+    def verified() -> None:
+        credentials = os.environ.get(CREDENTIALS) or None
+        verifying.verify(pulumi, files, limit=options.limit, url=options.url, credentials=credentials, tell=_tell)
+
+    try:
+        verified()
+    except StepError as failure:
+        if not options.or_roll_back:
+            raise
+        _tell(f"{failure}\nRolling back.")
+        try:
+            _told_back(pulumi, files)
+            verified()
+        except StepError as another:
+            raise StepError(f"{failure}\nIt was not rolled back to something that works: {another}") from None
+        # What works now is not what was to be verified, and nothing to promote.
+        files.verified.unlink(missing_ok=True)
+        raise StepError(f"{failure}\nIt was rolled back: the digests of before run again, and work") from None
+
+
+def _told_back(pulumi: Pulumi, files: Artifacts) -> None:
+    images = promoting.roll_back(pulumi, files)
+    _tell("\n".join([f"{pulumi.stack} runs these again:", *(f"  {image}" for image in images.values())]))
+
+
+def _comment(options: argparse.Namespace, files: Artifacts) -> None:
+    try:
+        text = files.comment.read_text()
+    except FileNotFoundError:
+        raise StepError(f"there is no {files.comment}: run `preview --stack {options.stack}` first") from None
+    if not text.startswith(marker(options.stack)):
+        raise StepError(f"{files.comment} is not about the stack {options.stack}: run `preview` again")
+    where = hosts.host(os.environ, options.number)
+    _tell(f"the comment on {where.name} is {where.put(marker(options.stack), text)}")
+
+
+def _drift(pulumi: Pulumi, files: Artifacts) -> int:
+    report = drifting.drift(pulumi, files, drifting.find_in_registry(os.environ))
+    text = report.text(pulumi.stack)
+    (files.folder / "drift.md").write_text(text)
+    _tell(f"\n{text}")
+    return 0 if report.is_clean else DIFFERS
+
+
+def _counted(run: Run) -> str:
+    changes = len(run.changes)
+    return f"{changes} changes would be made" if changes else "nothing would change"
+
+
+def _tell(text: str) -> None:
+    print(text, flush=True)
