@@ -69,7 +69,7 @@ def _python() -> Path:
 
 def _stages(python: Path) -> tuple[Stage, ...]:
     dockerfiles = _tracked("*Dockerfile")
-    scripts = (".ci/run", "pipelines/post-receive", *_tracked("*.sh"))
+    scripts = (".ci/run", "pipelines/post-receive", "pipelines/prepare", *_tracked("*.sh"))
     return (
         Stage(
             "lint",
@@ -86,6 +86,7 @@ def _stages(python: Path) -> tuple[Stage, ...]:
         Stage("services", folder="tests/services", needs_platform=True),
         Stage("plugins", folder="tests/plugins", needs_platform=True),
         Stage("integration", folder="tests/integration", needs_platform=True),
+        Stage("pipelines", folder="tests/pipelines", needs_platform=True),
         Stage("browser", folder="tests/browser", needs_platform=True),
         Stage("sandbox", folder="tests/sandbox", needs_platform=True),
     )
