@@ -1,0 +1,72 @@
+"""The roles that pipelines take: what a preview may do, and what an apply may do besides."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+import yaml
+
+ROLES = Path(__file__).parents[3] / "pipelines" / "roles"
+READING = ("Get", "List", "Describe", "BatchGet", "BatchCheck")
+
+
+def _statements(name: str) -> list[dict[str, Any]]:
+    policy = json.loads((ROLES / f"aws-{name}.json").read_text())
+    assert policy["Version"] == "2012-10-17"
+    return policy["Statement"]
+
+
+def _actions(name: str) -> set[str]:
+    actions: set[str] = set()
+    for statement in _statements(name):
+        assert statement["Effect"] == "Allow"
+        given = statement["Action"]
+        actions |= {given} if isinstance(given, str) else set(given)
+    return actions
+
+
+def _kubernetes() -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((ROLES / "kubernetes.yaml").read_text()))
+
+
+@pytest.mark.parametrize("name", ["preview", "apply"])
+def test_each_action_is_one_of_amazon(name: str) -> None:
+    session = botocore.session.get_session()
+    known = {
+        f"{service}:{operation}"
+        for service in ("ecr", "eks", "sts")
+        for operation in session.get_service_model(service).operation_names
+    } | {"ecr:BatchCheckLayerAvailability"}
+    assert _actions(name) - known == set()
+
+
+def test_a_preview_only_reads_and_an_apply_may_all_that_a_preview_may() -> None:
+    assert [action for action in _actions("preview") if not action.partition(":")[2].startswith(READING)] == []
+    assert _actions("preview") < _actions("apply")
+
+
+@pytest.mark.parametrize("name", ["preview", "apply"])
+def test_repositories_are_those_of_the_application(name: str) -> None:
+    for statement in _statements(name):
+        if any("Repositor" in action and "Template" not in action for action in statement["Action"]):
+            assert statement["Resource"] == "arn:aws:ecr:*:*:repository/dockercoins/*"
+
+
+def test_what_the_group_of_a_preview_sends_has_to_be_a_dry_run() -> None:
+    (policy,) = [item for item in _kubernetes() if item["kind"] == "ValidatingAdmissionPolicy"]
+    assert policy["spec"]["failurePolicy"] == "Fail"
+    (rule,) = policy["spec"]["matchConstraints"]["resourceRules"]
+    assert {"CREATE", "UPDATE", "DELETE"} <= set(rule["operations"])
+    (binding,) = [item for item in _kubernetes() if item["kind"] == "ValidatingAdmissionPolicyBinding"]
+    assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
+
+
+def test_both_roles_are_about_the_same_kinds_and_only_an_apply_deletes() -> None:
+    roles = {item["metadata"]["name"]: item["rules"] for item in _kubernetes() if item["kind"] == "ClusterRole"}
+    preview, apply = roles["dockercoins-preview"], roles["dockercoins-apply"]
+    assert [rule["resources"] for rule in preview] == [rule["resources"] for rule in apply]
+    assert not any(
+        {"delete", "update", "*", "escalate", "bind", "impersonate"} & set(rule["verbs"]) for rule in preview
+    )
