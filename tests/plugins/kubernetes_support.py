@@ -1,7 +1,7 @@
 """What the tests of the kubernetes plugin share: programs, namespaces of their own, and a look at the cluster beside
 the plugin.
 
-They run on the cluster that `KUBECONFIG` names, with images that every cluster of kubeadm's has on its nodes.
+They run on the kind cluster that `KUBECONFIG` names, with images that every cluster of kubeadm's has on its nodes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import subprocess
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import cache
@@ -115,16 +116,17 @@ def api() -> Api:
 @cache
 def image(part: str) -> str:
     """The full name of an image that is on the cluster's nodes, by a part of it: `pause`, `etcd`."""
-    names = [
-        name
-        for node in api().items("/api/v1/nodes")
-        for entry in node["status"]["images"]
-        for name in entry.get("names", [])
-    ]
+    # A node's status tells of its 50 largest images only, so its container runtime is asked.
+    names = [name for node in api().items("/api/v1/nodes") for name in _images_in(node["metadata"]["name"])]
     found = next((name for name in names if f"/{part}:" in name and name.startswith("registry.k8s.io/")), None)
     if found is None:
         pytest.fail(f"no image {part} on the cluster's nodes; there are: {', '.join(names)}")
     return found
+
+
+def _images_in(node: str) -> list[str]:
+    listing = ["docker", "exec", node, "ctr", "--namespace", "k8s.io", "images", "ls", "--quiet"]
+    return subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split()
 
 
 @contextmanager
