@@ -95,9 +95,11 @@ def test_a_changed_service_is_deployed_by_the_next_push(shipped: tuple[Deploymen
 def test_a_commit_that_fails_its_tests_changes_nothing(shipped: tuple[Deployment, Repository]) -> None:
     deployment, repository = shipped
     before = deployment.project.outputs()
-    settings = repository.clone / "settings.py"
+    settings = repository.clone / "application_settings.py"
     original = settings.read_text()
-    settings.write_text(original.replace("range(10_001)", "range(10)"))
+    broken = original.replace("_REPLICAS: Final = range(10_001)", "_REPLICAS: Final = range(10)")
+    assert broken != original
+    settings.write_text(broken)
     pushed = repository.push("A broken setting")
     assert "test_settings.py" in pushed.stdout, pushed.stdout
     assert "=== deployed" not in pushed.stdout
