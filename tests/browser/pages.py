@@ -39,7 +39,7 @@ def opened(browser: Browser, home: str, size: str = "laptop", scheme: Scheme = "
     finally:
         context.close()
     assert elsewhere == []
-    assert mistakes == []
+    assert mistakes == [], "\n".join(mistakes)
 
 
 def state(page: Page, words: str, kind: str) -> None:

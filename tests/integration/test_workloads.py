@@ -227,6 +227,7 @@ def test_pods_for_which_there_is_no_room_end_the_update_with_the_quota_s_words(w
         assert told["failures"] == []
     finally:
         workloads.kubectl("delete", "resourcequota", "tight")
+    until(lambda: not _lacks_pods(workloads, "hasher"), "the cluster to try again", limit=180)
     again = workloads.project.up()
     assert again.succeeded, again.output
 
@@ -288,6 +289,12 @@ def _settle(deployment: Deployment) -> None:
     """Wait until pods of earlier versions are gone."""
     wanted = len(SERVICES) + 3
     until(lambda: len(deployment.objects("pods")) == wanted, f"{wanted} pods to be left", limit=90)
+
+
+def _lacks_pods(deployment: Deployment, name: str) -> bool:
+    """Whether the last attempt to make a pod of a Deployment failed."""
+    conditions = deployment.objects("deployments")[name]["status"]["conditions"]
+    return any(item["type"] == "ReplicaFailure" and item["status"] == "True" for item in conditions)
 
 
 def _redis(deployment: Deployment, *command: str) -> str:
