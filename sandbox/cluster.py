@@ -13,6 +13,7 @@ import yaml
 from . import files, images, ports, processes, registry, toolchain, web
 from .docker import Docker
 from .errors import SandboxError
+from .node import SERVICES
 from .paths import Paths
 from .progress import Step
 from .settings import Settings
@@ -255,7 +256,7 @@ def configuration(settings: Settings, image: str, *, own_network: bool) -> str:
         image: the node image.
         own_network: whether the image brings its own network configuration.
     """
-    networking: dict[str, Any] = {"podSubnet": "10.244.0.0/16"}
+    networking: dict[str, Any] = {"podSubnet": "10.244.0.0/16", "serviceSubnet": SERVICES}
     if own_network:
         networking["disableDefaultCNI"] = True
     port = {"containerPort": settings.page_port, "hostPort": settings.page_port, "listenAddress": "127.0.0.1"}

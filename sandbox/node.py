@@ -14,6 +14,9 @@ from .progress import Step
 OFFICIAL: Final = "kindest/node:v1.34.11@sha256:44e222ee2132dab25ff87301682f89eb82c7880ea3a1bf543bfe9708fd08d67d"
 """https://github.com/kubernetes-sigs/kind/releases/tag/v0.33.0"""
 
+SERVICES: Final = "10.96.0.0/16"
+"""The range that Services get their addresses from."""
+
 _COMPONENTS: Final = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler")
 _NODE_PROGRAMS: Final = ("kubelet", "kubeadm", "kubectl")
 
@@ -80,11 +83,17 @@ def build(docker: Docker, step: Step, paths: Paths, base: images.Image, programs
                 (images.RECIPES / "node" / "Dockerfile", "Dockerfile"),
                 (images.RECIPES / "node" / "bridge.conflist", "bridge.conflist"),
                 (images.RECIPES / "node" / "storage.yaml", "storage.yaml"),
+                (images.RECIPES / "node" / "service-addresses.service", "service-addresses.service"),
                 (programs.kind.path.parent / "files", "kind"),
                 (kubernetes, "kubernetes"),
                 (archive, "system.tar"),
             ],
-            arguments={"BASE": base.name, "PAUSE": pause, "VERSION": toolchain.KUBERNETES},
+            arguments={
+                "BASE": base.name,
+                "PAUSE": pause,
+                "SERVICES": SERVICES,
+                "VERSION": toolchain.KUBERNETES,
+            },
         )
         # The node carries them in its own store; on the machine they are of no more use.
         docker.succeeds("rmi", *names)

@@ -3,15 +3,23 @@
 The tests of this file go through one sandbox's life in the order in which they stand.
 """
 
+import ipaddress
 import json
 import os
 import re
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from sandbox.node import SERVICES
+
 from .place import Kill, Place, Traces, docker, interrupt, kill, kill_child, terminate
+
+UNITS = ("service-addresses.service", "kubelet.service")
+REFUSED = 7
+"""The exit code of curl where nobody takes the connection: https://curl.se/docs/manpage.html."""
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +141,20 @@ def test_stopped_containers_are_started_again(place: Place) -> None:
     place.must("up")
     assert docker("inspect", "--format", "{{.Id}}", node) == made
     assert place.mines()
+
+
+def test_an_address_of_no_service_is_refused_in_the_node_from_its_start(place: Place) -> None:
+    node = f"{place.settings.cluster}-control-plane"
+    if not docker("inspect", "--format", "{{.Config.Image}}", node).startswith("dockercoins/"):
+        pytest.skip("the node is kind's own image")
+    started = docker("exec", node, "systemctl", "show", "--property=ActiveEnterTimestampMonotonic", "--value", *UNITS)
+    refusing, kubelet = (int(moment) for moment in started.split())
+    assert 0 < refusing < kubelet
+    address = str(ipaddress.ip_network(SERVICES)[-2])
+    asked = subprocess.run(
+        ["docker", "exec", node, "curl", "--silent", "--max-time", "10", f"https://{address}/"], check=False
+    )
+    assert asked.returncode == REFUSED
 
 
 def test_an_ecr_api_that_forgot_everything_and_a_lost_cluster_are_made_good(place: Place) -> None:
