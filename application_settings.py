@@ -6,7 +6,7 @@ Read by ``settings.py``, which reads the rest.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Final, cast
@@ -18,7 +18,7 @@ from components.network_policies import Peer
 from components.observability import ObservabilityArgs, Scrape
 from components.redis import RedisArgs
 from components.web_access import IngressAccess, RouteAccess
-from configuration import Reader
+from configuration import Reader, matches
 
 SCALED_SERVICES: Final = BUILT_SERVICES
 """The services whose number of pods is a setting; redis holds the coins, so there is one of it."""
@@ -85,7 +85,7 @@ def read_application(reader: Reader) -> ApplicationSettings:
         webui_service_type=service_type,
         webui_node_port=reader.optional_number("webuiNodePort", _NODE_PORTS),
         webui_node_address=reader.text(
-            "webuiNodeAddress", "a host name or an IPv4 address", _matches(_ADDRESS), "localhost"
+            "webuiNodeAddress", "a host name or an IPv4 address", matches(_ADDRESS), "localhost"
         ),
         webui_access=_webui_access(reader, service_type),
         webui_from=_webui_from(reader),
@@ -147,9 +147,9 @@ def _replicas(reader: Reader, autoscale: Mapping[str, Autoscale]) -> dict[str, i
 
 def _redis(reader: Reader, profile: Profile, image: str) -> RedisArgs:
     size = "a number with Mi, Gi or Ti"
-    memory = reader.optional("redisMemory", size, _matches(_SIZE), "1Gi")
-    storage = reader.optional("redisStorage", size, _matches(_SIZE), "1Gi")
-    storage_class = reader.optional("redisStorageClass", "the name of a storage class", _matches(_SUBDOMAIN), "gp3")
+    memory = reader.optional("redisMemory", size, matches(_SIZE), "1Gi")
+    storage = reader.optional("redisStorage", size, matches(_SIZE), "1Gi")
+    storage_class = reader.optional("redisStorageClass", "the name of a storage class", matches(_SUBDOMAIN), "gp3")
     if storage and not storage_class:
         reader.note(
             "redisStorageClass",
@@ -203,9 +203,9 @@ def _webui_access(reader: Reader, service_type: str) -> IngressAccess | RouteAcc
 def _ingress(reader: Reader) -> IngressAccess | None:
     given = reader.section("webuiIngress", '\'{"host": "coins.example.com"}\'')
     host = _host(reader, "webuiIngress", wanted=bool(given))
-    ingress_class = reader.optional("webuiIngress.class", "the name of an ingress class", _matches(_SUBDOMAIN), "nginx")
-    secret = reader.optional("webuiIngress.tlsSecret", _A_NAME, _matches(_SUBDOMAIN), "coins-tls")
-    issuer = reader.optional("webuiIngress.clusterIssuer", _A_NAME, _matches(_SUBDOMAIN), "letsencrypt")
+    ingress_class = reader.optional("webuiIngress.class", "the name of an ingress class", matches(_SUBDOMAIN), "nginx")
+    secret = reader.optional("webuiIngress.tlsSecret", _A_NAME, matches(_SUBDOMAIN), "coins-tls")
+    issuer = reader.optional("webuiIngress.clusterIssuer", _A_NAME, matches(_SUBDOMAIN), "letsencrypt")
     tls = reader.choice("webuiIngress.tls", ("true", "false"), "true" if secret or issuer else "false") == "true"
     annotations = reader.mapping(
         "webuiIngress.annotations", "annotations, as a mapping of names to texts", '\'{"name": "value"}\''
@@ -227,19 +227,19 @@ def _route(reader: Reader) -> RouteAccess | None:
     host = _host(reader, "webuiRoute", wanted=bool(given))
     values: list[str] = []
     for key, accepted, accepts, example in (
-        ("gateway", "the name of a Gateway", _matches(_SUBDOMAIN), "web"),
+        ("gateway", "the name of a Gateway", matches(_SUBDOMAIN), "web"),
         ("namespace", "the namespace of that Gateway", _is_namespace, "gateways"),
     ):
         read = reader.text if given else reader.optional
         values.append(read(f"webuiRoute.{key}", accepted, accepts, example) or "")
-    section = reader.optional("webuiRoute.section", "the name of a Gateway's listener", _matches(_SUBDOMAIN), "https")
+    section = reader.optional("webuiRoute.section", "the name of a Gateway's listener", matches(_SUBDOMAIN), "https")
     https = reader.choice("webuiRoute.tls", ("true", "false"), "true") == "true"
     return RouteAccess(host, values[0], values[1], section, https) if host else None
 
 
 def _host(reader: Reader, section: str, *, wanted: bool) -> str | None:
     key = f"{section}.host"
-    host = reader.optional(key, _A_HOST, _matches(_HOST_NAME), "coins.example.com")
+    host = reader.optional(key, _A_HOST, matches(_HOST_NAME), "coins.example.com")
     if wanted and not host:
         reader.refuse(key, "", f"{_A_HOST}, since {reader.project}:{section} is to lead there", "coins.example.com")
     return host
@@ -279,7 +279,7 @@ def _observability(reader: Reader) -> ObservabilityArgs:
         otlp_endpoint=reader.optional(
             "otlpEndpoint",
             "the http:// or https:// address of an OpenTelemetry collector",
-            _matches(_ENDPOINT),
+            matches(_ENDPOINT),
             "http://collector.monitoring:4318",
         ),
         scrape=scrape,
@@ -290,7 +290,3 @@ def _observability(reader: Reader) -> ObservabilityArgs:
 
 def _is_namespace(value: str) -> bool:
     return len(value) <= _NAME_LIMIT and _LABEL.fullmatch(value) is not None
-
-
-def _matches(pattern: re.Pattern[str]) -> Callable[[str], bool]:
-    return lambda value: pattern.fullmatch(value) is not None

@@ -108,10 +108,18 @@ class Reader:
         It is never shown, and a plain one is refused with the command that makes it a secret.
         """
         value = self._value(key)
-        full = f"{self.project}:{key}"
-        if value and full not in self._secret:
-            self._refuse_plain(key, full)
+        if value and f"{self.project}:{key}" not in self._secret:
+            self.note(
+                key,
+                "a value in plain text (not shown here)",
+                "a secret, which the stack file holds encrypted; treat the plain one as known to others",
+                self._to_set_secret(key),
+            )
         return value or None
+
+    def need_secret(self, key: str, accepted: str) -> None:
+        """Note that a secret is missing."""
+        self.note(key, "nothing", accepted, self._to_set_secret(key))
 
     def mapping(self, key: str, accepted: str, example: str) -> dict[str, str]:
         """A mapping of names to texts, such as ``{a: x}``; empty where the key is."""
@@ -179,13 +187,8 @@ class Reader:
             accepted = f"one of {', '.join(known)}"
             self.mistakes.append(Mistake(full, "a setting that this program does not have", accepted, remedy))
 
-    def _refuse_plain(self, key: str, full: str) -> None:
-        self.note(
-            key,
-            "a value in plain text (not shown here)",
-            "a secret, which the stack file holds encrypted; treat the plain one as known to others",
-            f"pulumi config set --secret {full}",
-        )
+    def _to_set_secret(self, key: str) -> str:
+        return f"pulumi config set --secret {self.project}:{key}"
 
     def _value(self, key: str) -> str:
         self._known.add(key)
@@ -196,6 +199,11 @@ class Reader:
             return json.loads(self._value(key) or empty)
         except ValueError:
             return None
+
+
+def matches(pattern: re.Pattern[str]) -> Callable[[str], bool]:
+    """Whether a whole text is as ``pattern`` says."""
+    return lambda value: pattern.fullmatch(value) is not None
 
 
 def _text(value: object) -> str:

@@ -24,7 +24,7 @@ from components.image_reference import ReferenceFormatError, parse
 from components.kubeconfig import ClusterAccess, KubeconfigError, cluster_access, kubeconfig_files
 from components.mirrors import mirror_problem
 from components.registries import KNOWN_REGISTRIES, KnownRegistry, Registry, repository_problem, resolve
-from configuration import Configuration, Mistake, Reader, SettingsError
+from configuration import Configuration, Mistake, Reader, SettingsError, matches
 
 _NAMESPACE_LIMIT: Final = 63
 _ONLY_ECR: Final = "only Amazon ECR has it, and registry.kind is another"
@@ -220,18 +220,14 @@ def _registry(reader: Reader) -> RegistrySettings:
     else:
         registry = _named_registry(reader, known, aws)
     push, pull = _logins(reader, known)
-    given = (known.provisions or pull is not None) and "static"
     pull_credentials = reader.choice(
         "pullCredentials",
         ("node", "static", "refresh") if known.provisions else ("node", "static"),
-        "node" if known.provisions or not given else "static",
+        "static" if pull else "node",
     )
-    if pull_credentials == "static" and not given:
-        reader.note(
-            "registryPassword",
-            "nothing",
-            "the password or token of registry.username, since pullCredentials is static",
-            f"pulumi config set --secret {reader.project}:registryPassword",
+    if pull_credentials == "static" and not (pull or known.provisions):
+        reader.need_secret(
+            "registryPassword", "the password or token of registry.username, since pullCredentials is static"
         )
     return RegistrySettings(
         registry=registry,
@@ -273,7 +269,7 @@ def _named_registry(reader: Reader, known: KnownRegistry, aws: AwsSettings | Non
             value = reader.optional(key, part.rule, part.accepts, part.example)
             said[part.name] = value or default
             sound = sound and (value is None or part.accepts(value))
-    pull_host = reader.optional("registry.pullHost", "a host with an optional port", _matches(_HOST), "localhost:5001")
+    pull_host = reader.optional("registry.pullHost", "a host with an optional port", matches(_HOST), "localhost:5001")
     if known.pull_host_required and pull_host is None:
         reader.refuse(
             "registry.pullHost",
@@ -300,10 +296,11 @@ def _logins(reader: Reader, known: KnownRegistry) -> tuple[Login | None, Login |
     users = known.usernames
     accepted = f"one of {', '.join(users)}" if users else "a user's name"
     example = users[0] if users else "'<user>'"
-    username = reader.optional("registry.username", accepted, lambda value: not users or value in users, example)
-    pull_username = reader.optional(
-        "registry.pullUsername", accepted, lambda value: not users or value in users, example
-    )
+
+    def user(key: str) -> str | None:
+        return reader.optional(key, accepted, lambda value: not users or value in users, example)
+
+    username, pull_username = user("registry.username"), user("registry.pullUsername")
     push = _login(reader, "registry.username", username, "registryPassword", password)
     pull = _login(reader, "registry.pullUsername", pull_username, "registryPullPassword", pull_password)
     return push, pull or push
@@ -313,12 +310,7 @@ def _login(
     reader: Reader, user_key: str, username: str | None, password_key: str, password: str | None
 ) -> Login | None:
     if username and not password:
-        reader.note(
-            password_key,
-            "nothing",
-            f"the password or token of {user_key}",
-            f"pulumi config set --secret {reader.project}:{password_key}",
-        )
+        reader.need_secret(password_key, f"the password or token of {user_key}")
     if password and not username:
         reader.refuse(user_key, "", f"the user that {password_key} is of", "'<user>'")
     return Login(username, password) if username and password else None
@@ -329,11 +321,11 @@ def _aws(reader: Reader, *, required: bool) -> AwsSettings | None:
         return reader.text(key, accepted, lambda value: accepts(value) or not (value or required), example)
 
     aws = AwsSettings(
-        account=read("awsAccount", "an account's 12 digits", _matches(_ACCOUNT), "123456789012"),
-        region=read("awsRegion", "a region such as eu-west-1", _matches(_REGION), "eu-west-1"),
+        account=read("awsAccount", "an account's 12 digits", matches(_ACCOUNT), "123456789012"),
+        region=read("awsRegion", "a region such as eu-west-1", matches(_REGION), "eu-west-1"),
         profile=reader.optional("awsProfile", "a profile of the AWS configuration", lambda _: True, "default"),
         endpoint=reader.optional(
-            "awsEndpoint", "the http:// or https:// address of an API", _matches(_ENDPOINT), "http://localhost:5002"
+            "awsEndpoint", "the http:// or https:// address of an API", matches(_ENDPOINT), "http://localhost:5002"
         ),
     )
     return aws if required else None
@@ -341,13 +333,14 @@ def _aws(reader: Reader, *, required: bool) -> AwsSettings | None:
 
 def _ecr(reader: Reader, registry: Registry, aws: AwsSettings | None) -> EcrSettings | None:
     account, region = (aws.account, aws.region) if aws else ("", "")
+    prefix = registry.path.removesuffix("{image}").rstrip("/")
     only_ecr = None if aws else _ONLY_ECR
     ecr = EcrSettings(
-        prefix=registry.path.removesuffix("{image}").rstrip("/"),
+        prefix=prefix,
         keep=reader.number("keepImages", range(1, KEEP_LIMIT + 1), 30),
         untagged_days=reader.number("untaggedDays", _DAYS, 7),
         kms_key=reader.optional(
-            "kmsKey", "the ARN of a KMS key", _matches(_KMS_KEY), "arn:aws:kms:eu-west-1:123456789012:key/<id>"
+            "kmsKey", "the ARN of a KMS key", matches(_KMS_KEY), "arn:aws:kms:eu-west-1:123456789012:key/<id>"
         ),
         force_delete=reader.switch("forceDelete"),
         import_existing=reader.switch("importRepositories"),
@@ -359,7 +352,7 @@ def _ecr(reader: Reader, registry: Registry, aws: AwsSettings | None) -> EcrSett
             lambda text: only_ecr or destination_problem(text, account, region),
             "eu-central-1",
         ),
-        cache=_cache(reader, registry, aws),
+        cache=_cache(reader, prefix, aws),
         scanning=cast("Scanning", reader.choice("imageScanning", ("off", "basic", "enhanced"))),
     )
     if aws and not reader.mistakes:
@@ -378,13 +371,12 @@ def _principals(reader: Reader, key: str, only_ecr: str | None, region: str) -> 
     )
 
 
-def _cache(reader: Reader, registry: Registry, aws: AwsSettings | None) -> dict[str, str | None]:
+def _cache(reader: Reader, prefix: str, aws: AwsSettings | None) -> dict[str, str | None]:
     accepted = f"{UPSTREAM_RULE}; and {CREDENTIAL_RULE}"
     cache = {
         upstream: secret or None
         for upstream, secret in reader.mapping("pullThroughCache", accepted, '\'{"ecr-public": ""}\'').items()
     }
-    prefix = registry.path.removesuffix("{image}").rstrip("/")
     problems = cache_problems(cache, account=aws.account, region=aws.region, repository_prefix=prefix) if aws else {}
     for upstream, secret in cache.items():
         problem = problems.get(upstream) if aws else _ONLY_ECR
@@ -408,25 +400,20 @@ def _refresh(reader: Reader, *, wanted: bool) -> RefreshSettings | None:
     role = reader.optional(
         "refresh.role",
         "the ARN of an IAM role that the cluster's service accounts may assume",
-        _matches(_ROLE),
+        matches(_ROLE),
         "arn:aws:iam::123456789012:role/<name>",
     )
-    access_key_id = reader.optional("refresh.accessKeyId", "the id of an access key", _matches(_ACCESS_KEY), "AKIA…")
+    access_key_id = reader.optional("refresh.accessKeyId", "the id of an access key", matches(_ACCESS_KEY), "AKIA…")
     secret_access_key = reader.secret("refreshSecretAccessKey")
     endpoint = reader.optional(
         "refresh.endpoint",
         "the http:// or https:// address, as pods see it, of an ECR API",
-        _matches(_ENDPOINT),
+        matches(_ENDPOINT),
         "http://ecr:5000",
     )
     schedule = reader.optional("refresh.schedule", "a schedule in cron's five fields", _is_schedule, "'0 */4 * * *'")
     if wanted and not role and access_key_id and not secret_access_key:
-        reader.note(
-            "refreshSecretAccessKey",
-            "nothing",
-            "the secret access key of refresh.accessKeyId",
-            f"pulumi config set --secret {reader.project}:refreshSecretAccessKey",
-        )
+        reader.need_secret("refreshSecretAccessKey", "the secret access key of refresh.accessKeyId")
     if not wanted:
         return None
     return RefreshSettings(role, access_key_id, secret_access_key, endpoint, schedule or _EVERY_FOUR_HOURS)
@@ -444,7 +431,7 @@ def _images(reader: Reader, registry: Registry) -> ImageSettings:
         digest = read(key, accepted, _is_deployable, "sha256:<64 digits>") or ""
         references[service] = f"{registry.pull_repository(service)}@{digest}" if _DIGEST.fullmatch(digest) else digest
     stack = reader.optional(
-        "images.stack", "the name of a stack, such as organization/project/dev", _matches(_STACK), "dev"
+        "images.stack", "the name of a stack, such as organization/project/dev", matches(_STACK), "dev"
     )
     if source == "stack" and not stack:
         reader.refuse("images.stack", "", "the stack whose images are taken", "dev")
@@ -455,7 +442,7 @@ def _images(reader: Reader, registry: Registry) -> ImageSettings:
         platforms=_platforms(reader),
         python_image=reader.text("pythonImage", PINNED, is_pinned, "python:3.13-slim-trixie"),
         on_preview=reader.switch("buildOnPreview"),
-        rebuild=reader.optional("rebuild", "at most 64 letters, digits and ._:+-", _matches(_REBUILD), '"$(date +%s)"'),
+        rebuild=reader.optional("rebuild", "at most 64 letters, digits and ._:+-", matches(_REBUILD), '"$(date +%s)"'),
         cache=reader.switch("buildCache"),
     )
 
@@ -474,10 +461,6 @@ def _platforms(reader: Reader) -> tuple[str, ...]:
     if not platforms and not any(mistake.key.endswith(":platforms") for mistake in reader.mistakes):
         reader.refuse("platforms", "", f"a list of one or both of {accepted}", f"'[\"{_PLATFORMS[0]}\"]'")
     return platforms
-
-
-def _matches(pattern: re.Pattern[str]) -> Callable[[str], bool]:
-    return lambda value: pattern.fullmatch(value) is not None
 
 
 def _is_label(value: str) -> bool:

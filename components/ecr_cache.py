@@ -140,9 +140,7 @@ def cached_reference(host: str, upstreams: Collection[str], reference: str) -> s
     for name in upstreams:
         found = upstream(name)
         if image.host == found.host:
-            tag = f":{image.tag}" if image.tag else ""
-            digest = f"@{image.digest}" if image.digest else ""
-            return f"{host}/{found.prefix}/{image.path}{tag}{digest}"
+            return image.under(f"{host}/{found.prefix}")
     return reference
 
 

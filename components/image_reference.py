@@ -81,8 +81,8 @@ class ImageReference:
     @property
     def full(self) -> str:
         """The whole reference, with the tag ``latest`` where it names neither a tag nor a digest."""
-        tag = self.tag or (None if self.digest else _DEFAULT_TAG)
-        return self.repository + (f":{tag}" if tag else "") + (f"@{self.digest}" if self.digest else "")
+        default = "" if self.tag or self.digest else f":{_DEFAULT_TAG}"
+        return f"{self.repository}{self._which}{default}"
 
     @property
     def short(self) -> str:
@@ -97,7 +97,16 @@ class ImageReference:
             official = self.path.removeprefix(_OFFICIAL_PREFIX)
             if official != self.path and "/" not in official:
                 name = official
-        return name + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
+        return name + self._which
+
+    def under(self, place: str) -> str:
+        """The same path, tag and digest below ``place`` (``<host>[/<path>]``), such as a mirror's."""
+        return f"{place}/{self.path}{self._which}"
+
+    @property
+    def _which(self) -> str:
+        """The tag and the digest, as they were given."""
+        return (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
 
     def __str__(self) -> str:
         """The full form."""

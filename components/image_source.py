@@ -11,7 +11,7 @@ import pulumi
 from components.image_reference import parse
 from components.registries import Registry
 from components.registry import RegistryLogin
-from components.registry_api import Outcome, RegistryApi
+from components.registry_api import Outcome, find_image
 
 _DIGEST_MARK: Final = "@sha256:"
 
@@ -49,13 +49,10 @@ def checked(reference: pulumi.Input[str], registry: Registry, login: RegistryLog
 
 
 def _found(reference: str, registry: Registry, username: str | None, password: str | None) -> str:
-    pulled = f"{registry.pull_host}/"
-    asked = f"{registry.push_host}/{reference.removeprefix(pulled)}" if reference.startswith(pulled) else reference
-    image = parse(asked)
+    asked = registry.as_pushed(reference)
     # A login is for its own registry.
-    known = image.host == parse(f"{registry.push_host}/any").host
-    api = RegistryApi(image.host, (username or "") if known else "", (password or "") if known else "")
-    answer = api.find(image.path, image.digest or "")
+    known = parse(asked).host == parse(f"{registry.push_host}/any").host
+    answer = find_image(asked, username or "", password or "") if known else find_image(asked)
     if answer.outcome is Outcome.PRESENT:
         return reference
     if answer.outcome is Outcome.MISSING or (answer.outcome is Outcome.REFUSED and known and username):

@@ -18,10 +18,7 @@ def mirrored(reference: str, mirrors: Mapping[str, str]) -> str:
     """
     image = parse(reference)
     mirror = mirrors.get(image.host)
-    if mirror is None:
-        return reference
-    tag, digest = f":{image.tag}" if image.tag else "", f"@{image.digest}" if image.digest else ""
-    return parse(f"{mirror}/{image.path}{tag}{digest}").full
+    return reference if mirror is None else parse(image.under(mirror)).full
 
 
 def mirror_problem(host: str, mirror: str) -> str | None:

@@ -58,10 +58,6 @@ class KnownRegistry:
     pull_host_required: bool = False
     notes: str = ""
 
-    def part(self, name: str) -> Part | None:
-        """The part of that name, if the registry has it."""
-        return next((part for part in self.parts if part.name == name), None)
-
 
 @dataclass(frozen=True)
 class Registry:
@@ -83,12 +79,10 @@ class Registry:
         """``<host>/<path>`` of an image, as a Deployment names it."""
         return f"{self.pull_host}/{self.path.format(image=image)}"
 
-    def deployable(self, reference: str) -> str:
-        """A reference that was pushed, as a Deployment names it; one of another registry stays as it is."""
-        pushed = f"{self.push_host}/"
-        if reference.startswith(pushed):
-            return f"{self.pull_host}/{reference.removeprefix(pushed)}"
-        return reference
+    def as_pushed(self, reference: str) -> str:
+        """A reference that a Deployment names, as a push names it; one of another registry stays as it is."""
+        pulled = f"{self.pull_host}/"
+        return f"{self.push_host}/{reference.removeprefix(pulled)}" if reference.startswith(pulled) else reference
 
     @property
     def pull_server(self) -> str:
@@ -132,19 +126,12 @@ _HOST_PATTERN = re.compile(
 )
 _COMPONENT_RULE = "lowercase letters and digits, with single '.' or '_', '__' or any number of '-' between them"
 
-HOST_RULE: Final = "a host name with an optional port, without https:// and without a path"
-
-
-def host_problem(host: str) -> bool:
-    """Whether ``host`` is no host, or one that container tools would take for a part of a path.
-
-    A first component without a ``.`` or a ``:`` that is not ``localhost`` is a path on Docker Hub.
-    """
-    return not _HOST_PATTERN.fullmatch(host) or not (host == "localhost" or "." in host or ":" in host)
-
 
 def _host(example: str, default: str | None = None) -> Part:
-    rule = f"{HOST_RULE}; without a '.' or a port it would be a path on Docker Hub"
+    rule = (
+        "a host name with an optional port, without https:// and without a path; without a '.' or a port it would be a"
+        " path on Docker Hub"
+    )
     return Part("host", rule, re.compile(rf"(?=localhost(?::|$)|.*[.:])(?:{_HOST_PATTERN.pattern})"), example, default)
 
 

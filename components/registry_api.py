@@ -37,7 +37,16 @@ from components.registry_http import (
     shown,
 )
 
-__all__ = ["Answer", "Manifest", "Outcome", "RegistryApi", "RegistryError", "Repository", "manifest_problem"]
+__all__ = [
+    "Answer",
+    "Manifest",
+    "Outcome",
+    "RegistryApi",
+    "RegistryError",
+    "Repository",
+    "UnaskableError",
+    "find_image",
+]
 
 _DOCKER_HUB_API: Final = "registry-1.docker.io"
 _MANIFESTS: Final = ", ".join(
@@ -79,23 +88,26 @@ class RegistryError(Exception):
         self.outcome = outcome
 
 
-def manifest_problem(reference: str, username: str | None, password: str | None) -> str | None:
-    """What stands against pulling ``reference`` (``host/path@sha256:…``); None if the registry has it.
+class UnaskableError(ValueError):
+    """A reference that no registry can be asked for: it names none, or no digest."""
 
-    The problem is one sentence that names the registry, the repository, the digest, and what the registry said. Without
-    both a username and a password, the registry is asked as anybody may. One that does not answer, or is too busy, is
-    asked four times before it counts as out of reach.
+
+def find_image(reference: str, username: str = "", password: str = "", identity_token: str = "") -> Answer:
+    """Whether its registry has ``reference`` (``host/path@sha256:…``).
+
+    Without both a username and a password, or an identity token, the registry is asked as anybody may. One that does
+    not answer, or is too busy, is asked four times before it counts as out of reach.
 
     Raises:
-        ValueError: the reference is none, or has no digest.
+        ReferenceFormatError: it is no reference.
+        UnaskableError: it has no digest, or no host.
     """
-    parsed = parse(reference)
-    if not parsed.digest:
-        raise ValueError(f"{reference!r} has no digest; expected <repository>@sha256:<64 hexadecimal digits>")
-    if not parsed.host:
-        raise ValueError(f"{reference!r} names no registry: a host has no '_'")
-    api = RegistryApi(parsed.host, username or "", password or "")
-    return api.find(parsed.path, parsed.digest).problem or None
+    image = parse(reference)
+    if not image.digest:
+        raise UnaskableError(f"{reference!r} has no digest; expected <repository>@sha256:<64 hexadecimal digits>")
+    if not image.host:
+        raise UnaskableError(f"{reference!r} names no registry: a host has no '_'")
+    return RegistryApi(image.host, username, password, identity_token=identity_token).find(image.path, image.digest)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Final
 
 from components.docker_login import DockerLoginError, docker_login
 from components.image_reference import ReferenceFormatError, parse
-from components.registry_api import Answer, Outcome, RegistryApi
+from components.registry_api import Answer, Outcome, UnaskableError, find_image
 from pipelines import problems
 from pipelines.artifacts import Artifacts
 from pipelines.changes import shown
@@ -94,18 +94,13 @@ def find_in_registry(environment: Mapping[str, str]) -> Find:
 
     def find(reference: str) -> Answer:
         try:
-            image = parse(reference)
             user, word = environment.get("REGISTRY_USERNAME", ""), environment.get("REGISTRY_PASSWORD", "")
             if user and word:
-                api = RegistryApi(image.host, user, word)
-            else:
-                login = docker_login(image.host, environment, Path.home())
-                api = RegistryApi(image.host, login.username, login.password, identity_token=login.identity_token)
-        except (ReferenceFormatError, DockerLoginError) as error:
+                return find_image(reference, user, word)
+            login = docker_login(parse(reference).host, environment, Path.home())
+            return find_image(reference, login.username, login.password, login.identity_token)
+        except (ReferenceFormatError, UnaskableError, DockerLoginError) as error:
             return Answer(Outcome.UNREACHABLE, str(error))
-        if not image.digest:
-            return Answer(Outcome.UNREACHABLE, f"{reference} has no digest")
-        return api.find(image.path, image.digest)
 
     return find
 

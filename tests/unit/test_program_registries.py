@@ -11,6 +11,7 @@ import pulumi
 import pytest
 
 from components import image_source
+from components.image_reference import parse
 from components.registries import DOCKER_HUB_SERVER, KNOWN_REGISTRIES
 from components.registry_api import Answer, Outcome
 from tests.unit.recording import DIGEST, Recorder, run
@@ -284,16 +285,13 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answer], list[tuple[st
     def let(answer: Answer) -> list[tuple[str, str, str, str]]:
         asked: list[tuple[str, str, str, str]] = []
 
-        class Api:
-            def __init__(self, host: str, username: str, password: str) -> None:
-                del password
-                self.host, self.username = host, username
+        def find(reference: str, username: str = "", password: str = "") -> Answer:
+            del password
+            image = parse(reference)
+            asked.append((image.host, username, image.path, image.digest or ""))
+            return answer
 
-            def find(self, path: str, digest: str) -> Answer:
-                asked.append((self.host, self.username, path, digest))
-                return answer
-
-        monkeypatch.setattr(image_source, "RegistryApi", Api)
+        monkeypatch.setattr(image_source, "find_image", find)
         return asked
 
     return let

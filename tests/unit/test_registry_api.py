@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from components.registry_api import Answer, Outcome, RegistryApi, manifest_problem
+from components.registry_api import Answer, Outcome, RegistryApi, find_image
 from components.registry_challenges import Challenge, challenges
 from components.registry_http import is_loopback
 from tests.registry_server import RegistryServer, Reply, Request, error, serve
@@ -62,7 +62,7 @@ def login(server: RegistryServer, **more: Any) -> Answer:
 
 def test_an_image_that_is_there_is_no_problem() -> None:
     with serve(manifest) as server:
-        assert manifest_problem(f"{server.host}/{PATH}:1@{DIGEST}", None, None) is None
+        assert find_image(f"{server.host}/{PATH}:1@{DIGEST}") == Answer(Outcome.PRESENT)
         assert server.asked() == ["GET /v2/", f"HEAD /v2/{PATH}/manifests/{DIGEST}"]
         accepted = server.requests[-1].headers["accept"]
         for kind in ("oci.image.index.v1", "oci.image.manifest.v1", "docker.distribution.manifest.v2"):
@@ -72,7 +72,7 @@ def test_an_image_that_is_there_is_no_problem() -> None:
 
 def test_an_image_that_is_missing_is_named_with_what_the_registry_said() -> None:
     with serve(manifest) as server:
-        problem = manifest_problem(f"{server.host}/{PATH}@{ABSENT}", None, None)
+        problem = find_image(f"{server.host}/{PATH}@{ABSENT}").problem
         assert problem == (
             f"registry {server.host} has no image {ABSENT} in the repository {PATH}: "
             "HTTP 404 Not Found, MANIFEST_UNKNOWN: manifest unknown"
@@ -87,7 +87,7 @@ def test_an_image_that_is_missing_is_named_with_what_the_registry_said() -> None
 @pytest.mark.parametrize("reference", ["localhost:5000/app:1", "localhost:5000/app@sha256:12", ""])
 def test_a_reference_without_a_good_digest_is_an_error_of_the_caller(reference: str) -> None:
     with pytest.raises(ValueError, match=r"digest|not an image reference"):
-        manifest_problem(reference, None, None)
+        find_image(reference)
 
 
 def test_a_server_without_head_is_asked_by_get() -> None:
