@@ -119,6 +119,9 @@ def run(
     used = recorder or Recorder()
 
     async def main() -> None:
+        # A program that fails leaves futures behind that nobody asks for any more. asyncio would log them as they are
+        # collected, at any moment, and a traceback that is formatted while another one is breaks Python 3.11's parser.
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
         mocks.set_mocks(used, project="dockercoins", stack=stack_name, preview=preview, monitor=_Monitor(used))
         # A run that failed leaves its tasks behind, on a loop that is closed by now.
         settings.SETTINGS.rpc_manager.clear()
