@@ -4,6 +4,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.deployment import Deployment, create
+from tests.plugins.conftest import repository
+
+__all__ = ["deployment", "repository"]
 
 
 @pytest.fixture(scope="session")

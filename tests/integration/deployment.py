@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -20,6 +19,7 @@ import urllib3
 import yaml
 
 from sandbox import settings as sandbox_settings
+from tests.integration.kubectl import kubectl, objects
 from tests.plugins.engine_support import PASSPHRASE, Outcome, Project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,21 +64,11 @@ class Deployment:
 
     def kubectl(self, *arguments: str) -> str:
         """What kubectl prints, in the stack's namespace."""
-        completed = subprocess.run(
-            ["kubectl", "--namespace", self.name, *arguments],
-            env=dict(self.project.environment),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert completed.returncode == 0, completed.stderr
-        return completed.stdout
+        return kubectl("--namespace", self.name, *arguments)
 
     def objects(self, kind: str, *arguments: str) -> dict[str, dict[str, Any]]:
         """The objects of a kind in the namespace, by name."""
-        listed = json.loads(self.kubectl("get", kind, "--output", "json", *arguments))
-        return {item["metadata"]["name"]: item for item in listed["items"]}
+        return {item["metadata"]["name"]: item for item in objects(self.name, kind, *arguments)}
 
     def page(self, path: str = "/json") -> dict[str, Any]:
         """The JSON that the webui answers."""
@@ -195,8 +185,5 @@ def _json(url: str) -> dict[str, Any]:
 
 
 def _node_address() -> str:
-    completed = subprocess.run(
-        ["kubectl", "get", "nodes", "--output", "json"], capture_output=True, text=True, timeout=60, check=True
-    )
-    (node, *_) = json.loads(completed.stdout)["items"]
+    (node, *_) = json.loads(kubectl("get", "nodes", "--output", "json"))["items"]
     return next(item["address"] for item in node["status"]["addresses"] if item["type"] == "InternalIP")

@@ -18,6 +18,7 @@ from sandbox import settings as sandbox_settings
 from sandbox.paths import CHECKOUT
 
 _LISTENS = 5000
+_STORAGE = "/var/lib/registry"
 _NETWORK = "kind"
 _STARTS_WITHIN = 30.0  # seconds
 
@@ -62,7 +63,7 @@ def own_registry(
     sandbox = sandbox_settings.read(CHECKOUT / "Pulumi.dev.yaml")
     config: dict[str, Any] = {
         "version": "0.1",
-        "storage": {"filesystem": {"rootdirectory": "/var/lib/registry"}, "delete": {"enabled": True}},
+        "storage": {"filesystem": {"rootdirectory": _STORAGE}, "delete": {"enabled": True}},
         "http": {"addr": f":{_LISTENS}"},
     }
     if username:
@@ -73,20 +74,21 @@ def own_registry(
         address, user, word = proxied
         config["proxy"] = {"remoteurl": address, "username": user, "password": word}
     (folder / "config.yml").write_text(json.dumps(config))
-    image = _docker("inspect", sandbox.registry_container, "--format", "{{.Config.Image}}").strip()
-    _docker(
+    image = docker("inspect", sandbox.registry_container, "--format", "{{.Config.Image}}").strip()
+    docker(
         *("run", "--detach", "--name", name, "--network", _NETWORK, "--publish", f"127.0.0.1::{_LISTENS}"),
         *("--env", "OTEL_TRACES_EXPORTER=none", "--volume", f"{folder}:/etc/distribution:ro"),
+        *("--volume", _STORAGE),
         *(image, "/etc/distribution/config.yml"),
     )
     try:
-        host = _docker("port", name, f"{_LISTENS}/tcp").strip().replace("127.0.0.1", "localhost")
+        host = docker("port", name, f"{_LISTENS}/tcp").strip().replace("127.0.0.1", "localhost")
         registry = OwnRegistry(host, name, username, password)
         _await(registry)
         with _known_to_the_node(sandbox.cluster, host, name):
             yield registry
     finally:
-        _docker("rm", "--force", "--volumes", name)
+        docker("rm", "--force", "--volumes", name)
 
 
 @contextmanager
@@ -94,12 +96,12 @@ def _known_to_the_node(cluster: str, host: str, container: str) -> Generator[Non
     node = f"{cluster}-control-plane"
     folder = f"/etc/containerd/certs.d/{host}"
     hosts = f'[host."http://{container}:{_LISTENS}"]\n'
-    _docker("exec", node, "mkdir", "-p", folder)
-    _docker("exec", "--interactive", node, "cp", "/dev/stdin", f"{folder}/hosts.toml", stdin=hosts)
+    docker("exec", node, "mkdir", "-p", folder)
+    docker("exec", "--interactive", node, "cp", "/dev/stdin", f"{folder}/hosts.toml", stdin=hosts)
     try:
         yield
     finally:
-        _docker("exec", node, "rm", "-r", folder)
+        docker("exec", node, "rm", "-r", folder)
 
 
 def _await(registry: OwnRegistry) -> None:
@@ -114,7 +116,8 @@ def _await(registry: OwnRegistry) -> None:
         time.sleep(0.1)
 
 
-def _docker(*arguments: str, stdin: str | None = None) -> str:
+def docker(*arguments: str, stdin: str | None = None) -> str:
+    """What docker prints; the test fails with its complaint."""
     completed = subprocess.run(["docker", *arguments], input=stdin, capture_output=True, text=True, check=False)
     assert completed.returncode == 0, completed.stderr
     return completed.stdout

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import subprocess
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from sandbox.progress import Step
 from sandbox.settings import REGISTRY_USER, STACK, Settings
 from sandbox.settings import read as read_settings
 from tests.integration.deployment import until
+from tests.integration.kubectl import kubectl, objects
 from tests.plugins.engine_support import Project
 from tests.plugins.kubernetes_support import PRELUDE
 
@@ -88,28 +88,9 @@ def load_python(place: Sandbox) -> str:
     return name
 
 
-def kubectl(namespace: str, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
-    """What kubectl prints."""
-    completed = subprocess.run(
-        ["kubectl", "--namespace", namespace, *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert not check or completed.returncode == 0, completed.stderr
-    return completed.stdout.strip()
-
-
-def objects(namespace: str, kind: str, *arguments: str) -> list[dict[str, Any]]:
-    """The objects of a kind in a namespace."""
-    return json.loads(kubectl(namespace, "get", kind, "--output", "json", *arguments))["items"]
-
-
 def restrict(namespace: str) -> None:
     """Let nothing into a namespace that is not within the `restricted` Pod Security Standard."""
-    kubectl(namespace, "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    kubectl("--namespace", namespace, "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
 
 
 @contextmanager
@@ -168,7 +149,7 @@ class Pod:
         if pull_secret:
             spec["imagePullSecrets"] = [{"name": pull_secret}]
         manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
-        kubectl(namespace, "create", "--filename", "-", stdin=json.dumps(manifest))
+        kubectl("--namespace", namespace, "create", "--filename", "-", stdin=json.dumps(manifest))
         return cls(namespace, name)
 
     def runs(self, limit: float = 60) -> None:
@@ -187,7 +168,7 @@ class Pod:
         return f"{waiting.get('reason', '')}: {waiting.get('message', '')}"
 
     def _status(self) -> dict[str, Any]:
-        return json.loads(kubectl(self.namespace, "get", "pod", self.name, "--output", "json"))["status"]
+        return json.loads(kubectl("--namespace", self.namespace, "get", "pod", self.name, "--output", "json"))["status"]
 
 
 class _MakesClients(Protocol):

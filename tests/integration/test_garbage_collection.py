@@ -10,15 +10,13 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-import bcrypt
 import pytest
 
 from components.registry_api import Outcome, RegistryApi
-from sandbox.paths import SOURCES
 from sandbox.plugins.docker.client import Client, Endpoint, client
 from sandbox.plugins.docker.logins import Login
+from tests.integration.own_registry import OwnRegistry, own_registry
 from tests.plugins.docker_support import BASE_IMAGE, PASSWORD, USER, Registry, new_repository
-from tests.plugins.engine_support import wait_until
 
 CONFIG = "/etc/distribution/config.yml"
 SHARED, OWN = 300_000, 1_000_000
@@ -27,20 +25,22 @@ SHARED, OWN = 300_000, 1_000_000
 # Prints what the registry stores: digest to bytes.
 LIST_BLOBS = """
 import json, pathlib
-data = pathlib.Path("/storage/docker/registry/v2/blobs/sha256").glob("*/*/data")
+data = pathlib.Path("/var/lib/registry/docker/registry/v2/blobs/sha256").glob("*/*/data")
 print(json.dumps({"sha256:" + file.parent.name: file.stat().st_size for file in data}))
 """
 
 
 @dataclass(frozen=True)
-class OwnRegistry:
-    """A Distribution registry of the test's own."""
+class Collected:
+    """A registry of the test's own, a client that has logged in to it, and a repository there."""
 
     docker: Client
-    name: str
-    """Of its container and of its volume."""
-    host: str
+    registry: OwnRegistry
     repository: str
+
+    @property
+    def host(self) -> str:
+        return self.registry.host
 
     @property
     def image(self) -> str:
@@ -72,55 +72,34 @@ class OwnRegistry:
 
     def stored(self) -> dict[str, int]:
         """What lies in the registry's storage: digest to bytes."""
-        mount = f"type=volume,source={self.name},target=/storage,readonly"
-        printed = self.run(
-            "run", "--rm", "--network", "none", "--mount", mount, BASE_IMAGE, "python3", "-c", LIST_BLOBS
-        )
+        source = ("--volumes-from", f"{self.registry.container}:ro")
+        printed = self.run("run", "--rm", "--network", "none", *source, BASE_IMAGE, "python3", "-c", LIST_BLOBS)
         return json.loads(printed.splitlines()[-1])
 
     def collect(self, *options: str) -> str:
         """Run the registry's garbage collection, and return what it tells."""
-        return self.run("exec", self.name, "/registry", "garbage-collect", "--delete-untagged", *options, CONFIG)
+        return self.run(
+            "exec", self.registry.container, "/registry", "garbage-collect", "--delete-untagged", *options, CONFIG
+        )
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Generator[OwnRegistry]:
-    """A registry from the sandbox's image and with its configuration, on a port and a volume of its own."""
-    name = f"dockercoins-test-{secrets.token_hex(4)}"
+def own(tmp_path: Path) -> Generator[Collected]:
     settings = tmp_path / "distribution"
     settings.mkdir()
-    (settings / "config.yml").write_bytes((SOURCES / "images" / "registry" / "config.yml").read_bytes())
-    hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(rounds=4)).decode()
-    (settings / "htpasswd").write_text(f"{USER}:{hashed}\n")
-    with client(Endpoint(), [], threading.Event()) as docker:
-        sandbox = docker.run(["inspect", "--format", "{{.Config.Image}}", "dockercoins-registry"])
-        assert sandbox.exit_code == 0, f"these tests need the sandbox; run them with `make test`: {sandbox.text}"
-        try:
-            started = docker.run(
-                [
-                    *("run", "--detach", "--name", name, "--publish", "127.0.0.1::5000"),
-                    *("--env", "OTEL_TRACES_EXPORTER=none"),
-                    *("--mount", f"type=volume,source={name},target=/var/lib/registry"),
-                    *("--mount", f"type=bind,source={settings},target={Path(CONFIG).parent},readonly"),
-                    *(sandbox.text.strip(), CONFIG),
-                ]
-            )
-            assert started.exit_code == 0, started.text
-            port = docker.run(["port", name, "5000/tcp"]).lines[0].rpartition(":")[2]
-            host = f"localhost:{port}"
-            wait_until(Registry(host).answers, "the registry to answer")
-            with client(Endpoint(), [Login(host, USER, PASSWORD)], threading.Event()) as logged_in:
-                registry = OwnRegistry(logged_in, name, host, new_repository())
-                yield registry
-                left = logged_in.run(["image", "ls", "--quiet", f"{host}/{registry.repository}"])
-                logged_in.run(["image", "rm", "--force", *left.lines])
-        finally:
-            docker.run(["rm", "--force", name])
-            docker.run(["volume", "rm", name])
+    name = f"dockercoins-test-{secrets.token_hex(4)}"
+    with (
+        own_registry(settings, name, username=USER, password=PASSWORD) as registry,
+        client(Endpoint(), [Login(registry.host, USER, PASSWORD)], threading.Event()) as docker,
+    ):
+        collected = Collected(docker, registry, new_repository())
+        yield collected
+        left = docker.run(["image", "ls", "--quiet", f"{registry.host}/{collected.repository}"])
+        docker.run(["image", "rm", "--force", *left.lines])
 
 
 def test_garbage_collection_removes_what_no_tag_names(
-    own: OwnRegistry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    own: Collected, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     context = tmp_path / "context"
     context.mkdir()

@@ -19,9 +19,7 @@ from tests.plugins.docker_support import (
     PLUGINS,
     USER,
     environment,
-    new_repository,
     registry,
-    remove_images,
     write_context,
 )
 from tests.plugins.engine_support import Project
@@ -58,14 +56,6 @@ pulumi.export("reference", image.reference)
 """
 
 NewProject = Callable[..., Project]
-
-
-@pytest.fixture
-def repository() -> Generator[str]:
-    """A repository of the test's own, whose images leave the engine with the test."""
-    name = new_repository()
-    yield name
-    remove_images(name)
 
 
 @pytest.fixture

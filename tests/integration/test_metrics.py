@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.integration.deployment import ROOT, until
+from tests.integration.kubectl import kubectl
 from tests.services.harness import REDIS_IMAGE
 
 _APP = {"app": "busy"}
@@ -56,14 +57,6 @@ _BUSY: list[dict[str, Any]] = [
         },
     },
 ]
-
-
-def kubectl(*arguments: str, stdin: str | None = None) -> str:
-    completed = subprocess.run(
-        ["kubectl", *arguments], input=stdin, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert completed.returncode == 0, completed.stderr
-    return completed.stdout
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.integration.deployment import Deployment, until
+from tests.integration.kubectl import kubectl, objects
 from tests.services.harness import REDIS_IMAGE
 
 SERVICES = ("hasher", "redis", "rng", "webui", "worker")
@@ -56,16 +57,7 @@ class Namespace:
     name: str
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        completed = subprocess.run(
-            ["kubectl", "--namespace", self.name, *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert completed.returncode == 0, completed.stderr
-        return completed.stdout
+        return kubectl("--namespace", self.name, *arguments, stdin=stdin)
 
     def apply(self, *objects: dict[str, Any]) -> None:
         listed = {"apiVersion": "v1", "kind": "List", "items": objects}
@@ -73,8 +65,7 @@ class Namespace:
 
     def pods(self) -> dict[str, dict[str, Any]]:
         """A running pod of each service, by the service's name."""
-        listed = json.loads(self.kubectl("get", "pods", "--output", "json"))
-        running = [item for item in listed["items"] if item["status"]["phase"] == "Running"]
+        running = [item for item in objects(self.name, "pods") if item["status"]["phase"] == "Running"]
         return {
             item["metadata"]["labels"]["app.kubernetes.io/name"]: item
             for item in running
@@ -103,7 +94,7 @@ class Namespace:
 def _enforced() -> None:
     """Skip these tests where a pod that may be called by nobody is called all the same."""
     namespace = Namespace(f"closed-{secrets.token_hex(4)}")
-    subprocess.run(["kubectl", "create", "namespace", namespace.name], check=True, capture_output=True)
+    kubectl("create", "namespace", namespace.name)
     try:
         policy: dict[str, Any] = {
             "apiVersion": "networking.k8s.io/v1",

@@ -14,14 +14,13 @@ from typing import Any
 import pytest
 
 from tests.integration.deployment import until
+from tests.integration.kubectl import kubectl, objects
 from tests.integration.pull_support import (
     PROGRAM,
     Aws,
     Pod,
     Sandbox,
-    kubectl,
     load_python,
-    objects,
     private_image,
     restrict,
     sandbox,
@@ -111,7 +110,7 @@ class Refreshed:
     def secret(self) -> dict[str, Any]:
         """The Secret as it is."""
         name = self.project.outputs()["secret"]
-        return json.loads(kubectl(self.namespace, "get", "secret", name, "--output", "json"))
+        return json.loads(kubectl("--namespace", self.namespace, "get", "secret", name, "--output", "json"))
 
     @property
     def name(self) -> str:
@@ -128,8 +127,8 @@ class Refreshed:
     def run_now(self) -> None:
         """Let the CronJob's work be done now, as a person does it by hand."""
         job = f"by-hand-{secrets.token_hex(3)}"
-        kubectl(self.namespace, "create", "job", job, "--from=cronjob/pull")
-        kubectl(self.namespace, "wait", f"job/{job}", "--for=condition=complete", "--timeout=90s")
+        kubectl("--namespace", self.namespace, "create", "job", job, "--from=cronjob/pull")
+        kubectl("--namespace", self.namespace, "wait", f"job/{job}", "--for=condition=complete", "--timeout=90s")
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +187,15 @@ def test_an_expired_token_is_survived(refreshed: Refreshed, image: str, place: S
     auth = base64.b64encode(f"AWS:{EXPIRED}".encode()).decode()
     ended = {"auths": {place.settings.registry_host: {"username": "AWS", "password": EXPIRED, "auth": auth}}}
     patch = {"data": {".dockerconfigjson": base64.b64encode(json.dumps(ended).encode()).decode()}}
-    kubectl(refreshed.namespace, "patch", "secret", refreshed.name, "--type=merge", f"--patch={json.dumps(patch)}")
+    kubectl(
+        "--namespace",
+        refreshed.namespace,
+        "patch",
+        "secret",
+        refreshed.name,
+        "--type=merge",
+        f"--patch={json.dumps(patch)}",
+    )
     pod = Pod.start(refreshed.namespace, image, refreshed.name)
     assert "401 Unauthorized" in pod.refusal()
     refreshed.run_now()
@@ -200,7 +207,12 @@ def test_the_service_account_can_do_nothing_but_renew_this_secret(refreshed: Ref
     account = f"system:serviceaccount:{refreshed.namespace}:pull"
 
     def may(verb: str, what: str, *more: str) -> bool:
-        return kubectl(refreshed.namespace, "auth", "can-i", verb, what, f"--as={account}", *more, check=False) == "yes"
+        return (
+            kubectl(
+                "--namespace", refreshed.namespace, "auth", "can-i", verb, what, f"--as={account}", *more, check=False
+            ).strip()
+            == "yes"
+        )
 
     assert may("patch", f"secret/{refreshed.name}")
     for verb in ("get", "list", "watch", "create", "update", "delete"):
@@ -218,9 +230,9 @@ def test_the_service_account_can_do_nothing_but_renew_this_secret(refreshed: Ref
 def test_no_secret_shows_anywhere_but_in_the_secrets(refreshed: Refreshed, place: Sandbox) -> None:
     outcomes = (refreshed.wrong, refreshed.good)
     shown = refreshed.project.state_text() + "".join(outcome.output for outcome in outcomes)
-    specs = kubectl(refreshed.namespace, "get", "pods,jobs,cronjobs,configmaps", "--output", "json")
+    specs = kubectl("--namespace", refreshed.namespace, "get", "pods,jobs,cronjobs,configmaps", "--output", "json")
     logs = "".join(
-        kubectl(refreshed.namespace, "logs", pod["metadata"]["name"], check=False)
+        kubectl("--namespace", refreshed.namespace, "logs", pod["metadata"]["name"], check=False)
         for pod in objects(refreshed.namespace, "pods")
     )
     assert "renewed: Secret" in logs
@@ -261,7 +273,7 @@ def test_a_role_is_assumed_by_the_identity_of_the_service_account(by_role: ByRol
     assert by_role.up.succeeded, by_role.up.output
     Pod.start(by_role.namespace, image, by_role.secret).runs()
     (job,) = objects(by_role.namespace, "jobs")
-    log = kubectl(by_role.namespace, "logs", f"job/{job['metadata']['name']}")
+    log = kubectl("--namespace", by_role.namespace, "logs", f"job/{job['metadata']['name']}")
     assert log.startswith(f"renewed: Secret {by_role.namespace}/{by_role.secret} logs in to ")
 
 

@@ -12,7 +12,7 @@ import urllib3
 import yaml
 
 from tests.integration.deployment import SANDBOX_REGISTRY, SERVICES, Deployment, create, until
-from tests.integration.own_registry import OwnRegistry, own_registry
+from tests.integration.own_registry import OwnRegistry, docker, own_registry
 
 USERNAME = "robot$dockercoins+pusher"
 GONE = f"sha256:{'0' * 64}"
@@ -185,8 +185,8 @@ def test_a_pull_through_cache_serves_redis(moving: Deployment, tmp_path: Path) -
     with own_registry(folders[0], f"{name}-upstream", username="hub", password="word") as upstream:
         original = _redis_image(moving)
         pushed = f"{upstream.host}/library/{original.rpartition('/')[2]}"
-        _docker("tag", original, pushed)
-        _docker(
+        docker("tag", original, pushed)
+        docker(
             "--config",
             str(tmp_path / "login"),
             "login",
@@ -196,8 +196,8 @@ def test_a_pull_through_cache_serves_redis(moving: Deployment, tmp_path: Path) -
             "--password-stdin",
             stdin="word",
         )
-        _docker("--config", str(tmp_path / "login"), "push", pushed)
-        _docker("rmi", pushed)
+        docker("--config", str(tmp_path / "login"), "push", pushed)
+        docker("rmi", pushed)
         proxied = (f"http://{name}-upstream:5000", "hub", "word")
         with own_registry(folders[1], f"{name}-cache", proxied=proxied) as cache:
             assert cache.repositories() == set()
@@ -235,11 +235,6 @@ def _pulumi(deployment: Deployment, *arguments: str, **variables: str) -> str:
     )
     assert completed.returncode == 0, completed.stdout + completed.stderr
     return completed.stdout
-
-
-def _docker(*arguments: str, stdin: str | None = None) -> None:
-    completed = subprocess.run(["docker", *arguments], input=stdin, capture_output=True, text=True, check=False)
-    assert completed.returncode == 0, completed.stderr
 
 
 def _redis_image(deployment: Deployment) -> str:

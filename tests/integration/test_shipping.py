@@ -26,8 +26,12 @@ class Repository:
         """Commit everything and push it; the hook's output comes with git's."""
         git(self.clone, "add", "--all")
         git(self.clone, *_IDENTITY, "commit", "--quiet", "--message", message)
+        return self.push_ref("HEAD:main")
+
+    def push_ref(self, ref: str) -> subprocess.CompletedProcess[str]:
+        """Push what is committed."""
         return subprocess.run(
-            ["git", "push", "origin", "HEAD:main"],
+            ["git", "push", "origin", ref],
             cwd=self.clone,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -110,14 +114,6 @@ def test_a_commit_that_fails_its_tests_changes_nothing(shipped: tuple[Deployment
 def test_another_branch_is_not_deployed(shipped: tuple[Deployment, Repository]) -> None:
     _, repository = shipped
     git(repository.clone, "branch", "--force", "idea")
-    pushed = subprocess.run(
-        ["git", "push", "origin", "idea"],
-        cwd=repository.clone,
-        env=repository.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    pushed = repository.push_ref("idea")
     assert pushed.returncode == 0, pushed.stdout
     assert "===" not in pushed.stdout

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.integration.deployment import ROOT, until
+from tests.integration.kubectl import kubectl
 
 ROLES = ROOT / "pipelines" / "roles" / "kubernetes.yaml"
 GROUP = "dockercoins:preview"
@@ -24,7 +25,7 @@ GROUP = "dockercoins:preview"
 @contextmanager
 def preview_user(folder: Path) -> Generator[Path]:
     """The roles as they are shipped, and a kubeconfig of somebody in the group; both are gone afterwards."""
-    _kubectl("apply", "-f", str(ROLES))
+    kubectl("apply", "-f", str(ROLES))
     try:
         kubeconfig = folder / "preview-kubeconfig"
         kubeconfig.write_text(json.dumps(_kubeconfig(f"preview-{folder.name}")))
@@ -33,8 +34,8 @@ def preview_user(folder: Path) -> Generator[Path]:
         until(lambda: "only dry runs are allowed" in as_user(kubeconfig, *probe).stderr, "the policy to be in force")
         yield kubeconfig
     finally:
-        _kubectl("delete", "-f", str(ROLES), "--ignore-not-found")
-        _kubectl("delete", "configmap", "probe", "--namespace", "default", "--ignore-not-found")
+        kubectl("delete", "-f", str(ROLES), "--ignore-not-found")
+        kubectl("delete", "configmap", "probe", "--namespace", "default", "--ignore-not-found")
 
 
 def as_user(kubeconfig: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -44,7 +45,7 @@ def as_user(kubeconfig: Path, *arguments: str) -> subprocess.CompletedProcess[st
 
 
 def _kubeconfig(name: str) -> dict[str, Any]:
-    own = json.loads(_kubectl("config", "view", "--raw", "--flatten", "--minify", "--output", "json"))
+    own = json.loads(kubectl("config", "view", "--raw", "--flatten", "--minify", "--output", "json"))
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
         [x509.NameAttribute(NameOID.COMMON_NAME, name), x509.NameAttribute(NameOID.ORGANIZATION_NAME, GROUP)]
@@ -61,14 +62,14 @@ def _kubeconfig(name: str) -> dict[str, Any]:
             "expirationSeconds": 3600,
         },
     }
-    _kubectl("create", "-f", "-", stdin=json.dumps(wanted))
+    kubectl("create", "-f", "-", stdin=json.dumps(wanted))
     try:
-        _kubectl("certificate", "approve", name)
+        kubectl("certificate", "approve", name)
         path = "jsonpath={.status.certificate}"
-        until(lambda: bool(_kubectl("get", "csr", name, "--output", path)), "a certificate")
-        certificate = _kubectl("get", "csr", name, "--output", path)
+        until(lambda: bool(kubectl("get", "csr", name, "--output", path)), "a certificate")
+        certificate = kubectl("get", "csr", name, "--output", path)
     finally:
-        _kubectl("delete", "csr", name)
+        kubectl("delete", "csr", name)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -77,11 +78,3 @@ def _kubeconfig(name: str) -> dict[str, Any]:
         "client-key-data": base64.b64encode(private).decode(),
     }
     return own
-
-
-def _kubectl(*arguments: str, stdin: str | None = None) -> str:
-    completed = subprocess.run(
-        ["kubectl", *arguments], input=stdin, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert completed.returncode == 0, completed.stderr
-    return completed.stdout

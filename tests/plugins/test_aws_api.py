@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-import urllib3
 from botocore.exceptions import ClientError
 
 from sandbox.ecr_api.cache_rules import MOST_RULES
 from sandbox.ecr_api.lifecycle_preview import PushedImage, evaluate
 
-from .aws_support import ACCOUNT, ecr, ecr_api, new_manifest, new_name, new_secret, push_image
+from .aws_support import ACCOUNT, ecr, new_manifest, new_name, new_secret, push_image
 
 if TYPE_CHECKING:
     from types_boto3_ecr.client import ECRClient
@@ -27,16 +26,9 @@ NO_SECRET = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:ecr-pullthroughc
 Call = Callable[["ECRClient"], object]
 
 
-@pytest.fixture(scope="module")
-def api() -> Generator[str]:
-    with ecr_api() as address:
-        yield address
-
-
 @pytest.fixture
 def client(api: str) -> ECRClient:
     """A client of an API that is empty."""
-    assert urllib3.request("POST", f"{api}/moto-api/reset", timeout=5.0).status == 200
     return ecr(api)
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import urllib3
 
 from sandbox.plugins.aws.provider import AwsProvider
 from sandbox.plugins.protocol.engine_log import EngineLog, ResourceLog
 from sandbox.plugins.protocol.provider import Autonaming, AutonamingMode, CheckRequest, CreateRequest, ProviderError
 from sandbox.plugins.protocol.values import UNKNOWN, Properties
 
-from .aws_support import ACCESS_KEY, ACCOUNT, ENVIRONMENT, PLUGINS, PRELUDE, SECRET_KEY, ecr_api, iam
+from .aws_support import ACCESS_KEY, ACCOUNT, ENVIRONMENT, PLUGINS, PRELUDE, SECRET_KEY, iam
 from .engine_support import Project
 
 if TYPE_CHECKING:
@@ -42,19 +41,6 @@ POLICY_TYPE = "aws:iam/rolePolicy:RolePolicy"
 DOCUMENT = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
 
 NewProject = Callable[..., Project]
-
-
-@pytest.fixture(scope="module")
-def server() -> Generator[str]:
-    with ecr_api() as address:
-        yield address
-
-
-@pytest.fixture
-def api(server: str) -> str:
-    """The API, empty."""
-    assert urllib3.request("POST", f"{server}/moto-api/reset", timeout=5.0).status == 200
-    return server
 
 
 @pytest.fixture

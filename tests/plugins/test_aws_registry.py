@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 import pytest
-import urllib3
 
 from sandbox.ecr_api.cache_rules import MOST_RULES
 from sandbox.plugins.aws.provider import AwsProvider
@@ -20,7 +19,7 @@ from sandbox.plugins.protocol.engine_log import EngineLog, ResourceLog
 from sandbox.plugins.protocol.provider import CheckRequest, CreateRequest, ProviderError
 from sandbox.plugins.protocol.values import UNKNOWN, Properties
 
-from .aws_support import ACCESS_KEY, ACCOUNT, ENVIRONMENT, PLUGINS, PRELUDE, SECRET_KEY, ecr, ecr_api, new_secret
+from .aws_support import ACCESS_KEY, ACCOUNT, ENVIRONMENT, PLUGINS, PRELUDE, SECRET_KEY, ecr, new_secret
 from .engine_support import Project
 
 if TYPE_CHECKING:
@@ -90,19 +89,6 @@ class _Resource(TypedDict):
     name: str
     log: ResourceLog
     cancelled: threading.Event
-
-
-@pytest.fixture(scope="module")
-def server() -> Generator[str]:
-    with ecr_api() as address:
-        yield address
-
-
-@pytest.fixture
-def api(server: str) -> str:
-    """The API, empty."""
-    assert urllib3.request("POST", f"{server}/moto-api/reset", timeout=5.0).status == 200
-    return server
 
 
 @pytest.fixture

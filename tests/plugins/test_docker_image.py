@@ -6,7 +6,7 @@ import os
 import signal
 import stat
 import subprocess
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,10 +19,8 @@ from .docker_support import (
     Process,
     docker_builds,
     environment,
-    new_repository,
     processes,
     registry,
-    remove_images,
     write_context,
 )
 from .engine_support import Project, wait_until
@@ -35,14 +33,6 @@ pulumi.export("digest", image.repo_digest)
 """
 
 NewProject = Callable[..., Project]
-
-
-@pytest.fixture
-def repository() -> Generator[str]:
-    """A repository of the test's own, whose images leave the engine with the test."""
-    name = new_repository()
-    yield name
-    remove_images(name)
 
 
 @pytest.fixture

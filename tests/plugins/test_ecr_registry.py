@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import urllib3
 
-from .aws_support import ACCOUNT, ENVIRONMENT, PLUGINS, ecr, ecr_api, iam, new_name, new_secret, push_image
+from .aws_support import ACCOUNT, ENVIRONMENT, PLUGINS, ecr, iam, new_name, new_secret, push_image
 from .engine_support import Outcome, Project
 
 if TYPE_CHECKING:
@@ -56,19 +55,6 @@ NewProject = Callable[..., Project]
 def program(**settings: object) -> str:
     """The program, with these settings of the registry."""
     return PROGRAM.replace("SETTINGS", repr(settings))
-
-
-@pytest.fixture(scope="module")
-def server() -> Generator[str]:
-    with ecr_api() as address:
-        yield address
-
-
-@pytest.fixture
-def api(server: str) -> str:
-    """The API, empty."""
-    assert urllib3.request("POST", f"{server}/moto-api/reset", timeout=5.0).status == 200
-    return server
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.registry_api import Outcome, RegistryApi, manifest_problem
+from components.registry_api import Outcome, RegistryApi, find_image
 
 from .docker_support import PASSWORD, USER, new_repository, registry
 
@@ -19,12 +19,12 @@ def image() -> str:
 
 
 def test_an_image_that_is_there_is_no_problem(image: str) -> None:
-    assert manifest_problem(f"{registry().host}/{image}", USER, PASSWORD) is None
+    assert find_image(f"{registry().host}/{image}", USER, PASSWORD).outcome is Outcome.PRESENT
 
 
 def test_an_image_that_is_missing_is_named(image: str) -> None:
     repository = image.partition("@")[0]
-    problem = manifest_problem(f"{registry().host}/{repository}@{ABSENT}", USER, PASSWORD)
+    problem = find_image(f"{registry().host}/{repository}@{ABSENT}", USER, PASSWORD).problem
     assert problem == (
         f"registry {registry().host} has no image {ABSENT} in the repository {repository}: "
         "HTTP 404 Not Found, MANIFEST_UNKNOWN: manifest unknown"
@@ -48,6 +48,7 @@ def test_a_wrong_password_is_told_and_not_shown(image: str) -> None:
 
 
 def test_a_missing_login_is_told(image: str) -> None:
-    problem = manifest_problem(f"{registry().host}/{image}", None, None)
-    assert problem is not None
+    answer = find_image(f"{registry().host}/{image}")
+    problem = answer.problem
+    assert answer.outcome is Outcome.REFUSED
     assert f"asks for a login and there is none, to show {image}" in problem
