@@ -33,6 +33,8 @@ class Stage:
     commands: tuple[tuple[str, ...], ...] = ()
     folder: str | None = None
     needs_platform: bool = False
+    at_once: int = 1
+    """How many files are tested at the same time: more than one where tests wait more than they compute."""
 
 
 @dataclass
@@ -81,10 +83,10 @@ def _stages(python: Path) -> tuple[Stage, ...]:
                 ("shellcheck", *scripts),
             ),
         ),
-        Stage("unit", folder="tests/unit"),
+        Stage("unit", folder="tests/unit", at_once=2),
         Stage("manifests", folder="tests/manifests"),
         Stage("services", folder="tests/services", needs_platform=True),
-        Stage("plugins", folder="tests/plugins", needs_platform=True),
+        Stage("plugins", folder="tests/plugins", needs_platform=True, at_once=2),
         Stage("integration", folder="tests/integration", needs_platform=True),
         Stage("pipelines", folder="tests/pipelines", needs_platform=True),
         Stage("browser", folder="tests/browser", needs_platform=True),
@@ -145,7 +147,10 @@ def _pytest(stage: Stage, python: Path, environment: dict[str, str]) -> Tally:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         completed = subprocess.run(
-            [str(python), "-m", "pytest", str(stage.folder), f"--junit-xml={report}", "--durations=5"],
+            [
+                *(str(python), "-m", "pytest", str(stage.folder), f"--junit-xml={report}", "--durations=5"),
+                *(("--numprocesses", str(stage.at_once), "--dist", "loadfile") if stage.at_once > 1 else ()),
+            ],
             cwd=ROOT,
             env=environment,
             check=False,
