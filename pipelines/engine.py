@@ -28,6 +28,15 @@ class Done:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A command that gives an answer: what it printed, and what it said besides or, without that, printed."""
+
+    succeeded: bool
+    printed: str
+    said: str
+
+
+@dataclass(frozen=True)
 class Pulumi:
     """Pulumi in a folder with a program, on one stack. Its progress goes to standard output while it works."""
 
@@ -98,9 +107,20 @@ class Pulumi:
         Raises:
             StepError: it fails.
         """
+        asked = self.ask(*arguments, "--stack", self.stack)
+        if not asked.succeeded:
+            raise StepError(problems.explain(f"pulumi {arguments[0]}", None, asked.said))
+        return asked.printed
+
+    def ask(self, *arguments: str) -> Asked:
+        """Run a command that may fail.
+
+        Raises:
+            StepError: pulumi is not installed, or gives no answer.
+        """
         try:
             completed = subprocess.run(
-                ["pulumi", *arguments, "--stack", self.stack, "--non-interactive", "--color", "never"],
+                ["pulumi", *arguments, "--non-interactive", "--color", "never"],
                 cwd=self.folder,
                 env=dict(self.environment),
                 stdin=subprocess.DEVNULL,
@@ -115,9 +135,7 @@ class Pulumi:
             raise StepError(
                 f"pulumi {arguments[0]} gave no answer in {_QUERY_LIMIT:.0f} s: is the backend up?"
             ) from None
-        if completed.returncode:
-            raise StepError(problems.explain(f"pulumi {arguments[0]}", None, completed.stderr or completed.stdout))
-        return completed.stdout
+        return Asked(completed.returncode == 0, completed.stdout, completed.stderr or completed.stdout)
 
 
 def here(stack: str) -> Pulumi:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pipelines import locks
 from pipelines.events import Run
 
 _LONGEST: Final = 1500
@@ -24,6 +25,13 @@ def _known(pattern: str, message: str) -> _Known:
     return _Known(re.compile(pattern, re.IGNORECASE | re.DOTALL), message)
 
 
+# What is said when the state cannot be read or written. Requests of the program's own fail in other words.
+_STATE: Final = r"operation error S3|performing HTTP request"
+_UNREACHABLE: Final = (
+    r"dial tcp[^\n]*|no such host|TLS handshake timeout|server gave HTTP response to HTTPS client|"
+    r"tls: [^\n]*|x509: [^\n]*|context deadline exceeded[^\n]*|\bEOF\b"
+)
+
 _KNOWN: Final = (
     _known(
         r"passphrase must be set with",
@@ -36,20 +44,61 @@ _KNOWN: Final = (
         "was made with",
     ),
     _known(
-        r"the stack is currently locked by (?P<count>\d+) lock\(s\)(?P<locks>.*?)(?:\n\s*\n|$)",
-        "the stack is locked: another update runs, or one was killed. Look whether its process still runs; wait for it "
-        "if it does. Only if it does not, its holder clears the lock by `pulumi cancel`.{locks}",
-    ),
-    _known(
         r"another update is currently in progress",
         "the stack is locked: another update runs. Wait for it; if it was killed, its holder clears the lock by "
         "`pulumi cancel`",
+    ),
+    _known(
+        r"NoSuchBucket|could not list bucket: [^\n]*code=NotFound",
+        "the bucket for the state is not there: look whether PULUMI_BACKEND_URL names the right bucket, endpoint and "
+        "region. How one is made: pipelines/README.md, State and secrets",
+    ),
+    _known(
+        rf"(?:{_STATE})[^\n]*?(?P<why>{_UNREACHABLE})",
+        "the backend with the state cannot be reached ({why}): look whether PULUMI_BACKEND_URL is right, and whether "
+        "that host answers from here",
+    ),
+    _known(
+        rf"operation error KMS[^\n]*?(?P<why>{_UNREACHABLE})",
+        "KMS, which has the key to the stack's secrets, cannot be reached ({why}): look at `secretsprovider` in the "
+        "stack file, and whether that host answers from here",
+    ),
+    _known(
+        r"operation error KMS[^\n]*?(?P<what>NotFoundException|DisabledException|KMSInvalidStateException|"
+        r"KeyUnavailableException|IncorrectKeyException|InvalidCiphertextException|AccessDeniedException)(?P<why>[^\n]*)",
+        "the key to the stack's secrets does not open them ({what}{why}): `secretsprovider` in the stack file has to "
+        "name the KMS key that the stack was made with, enabled and not deleted, and the role needs kms:Decrypt for it",
     ),
     _known(
         r"(?P<what>ExpiredToken\w*|RequestExpired|security token included in the request is expired|token has expired|"
         r"InvalidClientTokenId|UnrecognizedClientException|token is expired)",
         "the credentials have expired ({what}): log in again, or let the pipeline ask for new ones, and run this step "
         "again",
+    ),
+    _known(
+        r"operation error S3[^\n]*?(?P<what>InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken)\b",
+        "the backend does not accept the credentials ({what}): log in again, or set those that belong to "
+        "PULUMI_BACKEND_URL in AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    ),
+    _known(
+        r"operation error S3: (?P<what>\w+)[^\n]*? AccessDenied: (?P<why>[^\n]*)",
+        "these credentials may not do that with the state ({what}): a preview needs "
+        "pipelines/roles/aws-state-preview.json, an update aws-state-apply.json. {why}",
+    ),
+    _known(
+        r"operation error S3[^\n]*?(?:AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraint)"
+        r"[:,]? ?(?P<why>[^\n]*)",
+        "the bucket is in another region: set `region=` in PULUMI_BACKEND_URL. {why}",
+    ),
+    _known(
+        r"unable to open (?:bucket|state directory) \"(?P<url>[^\"]*)\": (?P<why>[^\n]*)",
+        "there is no backend at {url} ({why}): set PULUMI_BACKEND_URL to where the state is, for example "
+        "s3://bucket?region=eu-west-1",
+    ),
+    _known(
+        r"(?:Unauthorized: No credentials provided|invalid access token)",
+        "Pulumi Cloud does not accept the token: it has expired, or was taken back. Make another one, and set it as "
+        "PULUMI_ACCESS_TOKEN",
     ),
     _known(
         r"(?:no valid credential sources|unable to locate credentials|failed to refresh cached credentials)",
@@ -89,6 +138,8 @@ def explain(step: str, run: Run | None, output: str) -> str:
         return f"{step} was refused by policy; nothing was changed. Meet each of these and run it again:\n{lines}"
     said = [*(run.errors if run else ()), output]
     text = "\n".join(said)
+    if held := locks.read(text):
+        return f"{step}: the stack is locked; nothing was changed by this step.\n{locks.told(held, locks.here())}"
     for known in _KNOWN:
         if match := known.pattern.search(text):
             groups = {name: (value or "").rstrip() for name, value in match.groupdict().items()}

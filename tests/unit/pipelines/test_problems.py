@@ -7,7 +7,7 @@ from tests.unit.pipelines.streams import made, said
 
 LOCKED = """error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete \
 the lock file with `pulumi cancel`.
-  file:///state/.pulumi/locks/organization/shop/dev/1.json: created by ada@workstation (pid 4711) at 2026-01-02
+  file:///s/.pulumi/locks/organization/shop/dev/1.json: created by ada@workstation (pid 4711) at 2026-01-02T03:04:05Z
 """
 
 
@@ -20,8 +20,8 @@ the lock file with `pulumi cancel`.
             "there is no passphrase",
         ),
         ("error: get stack secrets manager: incorrect passphrase", "the passphrase does not fit"),
-        (LOCKED, "Only if it does not, its holder clears the lock by `pulumi cancel`"),
-        (LOCKED, "created by ada@workstation (pid 4711)"),
+        (LOCKED, "Only if it does not, its holder clears the lock, as ada on workstation: python -m pipelines unlock"),
+        (LOCKED, "- ada@workstation (process 4711) since 2026-01-02T03:04:05+00:00: "),
         ("error: no stack named 'prod' found", "`pulumi stack init prod`"),
     ],
 )
@@ -42,6 +42,47 @@ def test_what_keeps_the_engine_from_starting_is_told_with_what_to_do(text: str, 
 )
 def test_what_the_engine_reports_is_told_with_what_to_do(text: str, told: str) -> None:
     assert told in explain("the update", made(said("error", text, "web"), finished=False), "error: update failed")
+
+
+_S3 = 'error: read ".pulumi/meta.yaml": blob (key ".pulumi/meta.yaml") (code=Unknown): operation error S3: GetObject, '
+_KMS = "error: get stack secrets manager: secrets (code=Unknown): operation error KMS: Decrypt, https response error "
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            f"{_S3}https response error StatusCode: 301, RequestID: 1, api error PermanentRedirect: use another",
+            "region",
+        ),
+        (
+            f"{_S3}exceeded maximum number of attempts, 3, x509: certificate signed by unknown authority",
+            "be reached (x509",
+        ),
+        (
+            f"{_S3}https response error StatusCode: 400, api error ExpiredToken: The provided token has expired.",
+            "expired",
+        ),
+        (
+            f"{_KMS}StatusCode: 400, DisabledException: arn:aws:kms:1:key is disabled.",
+            "not open them (DisabledException:",
+        ),
+        (f"{_KMS}StatusCode: 400, KMSInvalidStateException: x is pending deletion.", "enabled and not deleted"),
+        (f"{_KMS}StatusCode: 400, api error AccessDeniedException: no", "the role needs kms:Decrypt"),
+        ("error: Unauthorized: No credentials provided or are invalid.", "set it as PULUMI_ACCESS_TOKEN"),
+        (
+            'error: performing HTTP request: Get "https://c/api/user": dial tcp 1.2.3.4:443: i/o timeout',
+            "be reached (dial",
+        ),
+    ],
+)
+def test_what_keeps_the_state_or_its_key_away_is_told_with_what_to_do(text: str, told: str) -> None:
+    assert told in explain("the preview", None, text)
+
+
+def test_a_request_of_the_program_that_fails_is_not_taken_for_the_backend() -> None:
+    run = made(said("error", 'Get "https://cluster:6443": dial tcp 10.0.0.1:6443: connection refused', "web"))
+    assert "backend" not in explain("the update", run, "error: update failed")
 
 
 def test_a_mandatory_policy_is_told_before_anything_else_and_an_advisory_one_is_not() -> None:
