@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         "--verified", type=Path, required=True, metavar="FILE", help="verified.json of the other stack"
     )
     _on_stack(steps, "drift", "tell what is not as the last update left it: drift.md, exit code 3")
+    _on_stack(steps, "unlock", "clear the lock that a killed update of your own has left; never anybody else's")
     return parser
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from pipelines import drifting, hosts, previewing, promoting, verifying
+from pipelines import drifting, hosts, locks, previewing, promoting, unlocking, verifying
 from pipelines.artifacts import Artifacts
 from pipelines.comment import marker
 from pipelines.engine import Pulumi, here
@@ -42,6 +42,10 @@ def run(options: argparse.Namespace) -> int:
             _tell(f"{options.stack} works; its digests are in {files.verified}")
         case "rollback":
             _told_back(pulumi, files)
+        case "unlock":
+            cleared = unlocking.unlock(pulumi, locks.here())
+            told = f"cleared {len(cleared)} stale locks; preview again, as the killed update may have done a part"
+            _tell(told if cleared else f"{options.stack} is not locked")
         case _:
             images = promoting.promote(pulumi, options.verified)
             _tell(f"{options.stack} is to run {len(images)} images that are verified; preview and apply it")

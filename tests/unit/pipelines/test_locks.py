@@ -62,7 +62,8 @@ def test_a_name_that_many_machines_have_is_nobodys(host: str) -> None:
 def test_what_is_told_names_holder_time_and_the_command_for_who_may_clear_it() -> None:
     assert locks.told([OWN], _here()) == (
         "- ada@workstation (process 4711) since 2026-01-02T03:04:05+00:00: "
-        "that is you, here, and process 4711 is gone: the lock is stale. Clear it: python -m pipelines unlock --stack dev\n"
+        "that is you, here, and process 4711 is gone: the lock is stale. "
+        "Clear it: python -m pipelines unlock --stack dev\n"
         "  s3://b/.pulumi/locks/organization/shop/dev/1.json?region=r"
     )
     assert "`kill -INT 4711`" in locks.told([OWN], _here(SINCE))
