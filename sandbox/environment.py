@@ -26,7 +26,7 @@ def variables(paths: Paths, settings: Settings, search: str) -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         # Selecting a stack would be remembered for the checkout; this is for the shell alone.
         "PULUMI_STACK": STACK,
-        # The language host that can be built from Go modules does not know the option `virtualenv` of Pulumi.yaml.
+        # For another checkout, such as that of a hook, which has no environment of its own.
         "PULUMI_PYTHON_CMD": str(CHECKOUT / ".venv" / "bin" / "python"),
         "KUBECONFIG": str(paths.kubeconfig),
         **CREDENTIALS,

@@ -76,10 +76,7 @@ PULUMI: Final = Program(
     ldflags="-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version="
     + pinned("pulumi")["github.com/pulumi/pulumi/pkg/v3"],
 )
-LANGUAGE_HOST: Final = Program(
-    "pulumi-language-python",
-    "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
-)
+LANGUAGE_HOST: Final = Program("pulumi-language-python")
 LANGUAGE_EXEC: Final = SOURCES / "language" / "pulumi-language-python-exec"
 """What the language host runs a program with; it lies beside it."""
 KIND: Final = Program("kind", "sigs.k8s.io/kind", copies=(("sigs.k8s.io/kind", "images/base/files", "files"),))
