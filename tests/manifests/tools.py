@@ -81,9 +81,9 @@ def program(wanted: Program) -> Path:
 
 
 @functools.cache
-def environment(name: str) -> Path:
-    """The folder of programs of a Python environment of its own, for what is pinned in ``<name>.txt``."""
-    requirements = FOLDER / f"{name}.txt"
+def environment(name: str, pins: Path = FOLDER) -> Path:
+    """The folder of programs of a Python environment of its own, for what ``<name>.txt`` in the folder ``pins`` pins."""
+    requirements = pins / f"{name}.txt"
     folder = paths.of_user().venvs / f"{name}-{venvs.key(requirements, Path(sys.executable))}"
 
     def run(command: list[str]) -> None:
