@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines import checking
 from pipelines.errors import FAILED, StepError
 
 _INTERRUPTED = 130
+_STAGES = "lint unit"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -33,28 +34,19 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     if options.step == "check":
-        return _check(options.stages)
+        checking.check(options.stages)
+        return 0
     # A check runs on any Python. What works on a stack needs the program's packages.
     from pipelines import stack_steps  # noqa: PLC0415
 
     return stack_steps.run(options)
 
 
-def _check(stages: str) -> int:
-    try:
-        completed = subprocess.run(["make", "test", f"STAGES={stages}"], check=False)
-    except FileNotFoundError:
-        raise StepError("make is not on PATH; `python3 -m tests` runs the same") from None
-    if completed.returncode:
-        raise StepError(f"the checks failed ({stages}); nothing was previewed, built or deployed")
-    return 0
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipelines", description=__doc__)
     steps = parser.add_subparsers(dest="step", required=True, metavar="step")
     check = steps.add_parser("check", help="lint and test; needs neither the stack nor its secrets")
-    check.add_argument("--stages", default="lint unit", help="stages of `make test` (default: lint unit)")
+    check.add_argument("--stages", default=_STAGES, help=f"stages of `make test` (default: {_STAGES})")
 
     preview = _on_stack(steps, "preview", "show what would change: plan.json, summary.json, comment.md")
     preview.add_argument("--base", help="the commit or branch that the change goes into, to list changed files")
@@ -66,11 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     apply = _on_stack(
         steps, "apply", "do what was previewed; refuse, and change nothing, if it would be something else"
     )
-    for step in (preview, apply):
-        step.add_argument("--policy-pack", action="append", default=[], metavar="FOLDER", help="hold it to this pack")
     verify = _on_stack(steps, "verify", "test from outside that the page answers and hashes grow: verified.json")
-    verify.add_argument("--limit", type=float, default=120, help="seconds that it may take (120)")
-    verify.add_argument("--url", help="instead of webui_url; VERIFY_CREDENTIALS may hold user:password")
     verify.add_argument("--or-roll-back", action="store_true", help="roll back if it fails, verify that, and fail")
     _on_stack(steps, "rollback", "bring back the digests that ran before the last update")
     promote = _on_stack(steps, "promote", "let the stack deploy the digests that another one has verified")
@@ -79,6 +67,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     _on_stack(steps, "drift", "tell what is not as the last update left it: drift.md, exit code 3")
     _on_stack(steps, "unlock", "clear the lock that a killed update of your own has left; never anybody else's")
+    whole = _on_stack(steps, "deliver", "check, preview, apply, verify; roll back what fails; tell how long each took")
+    whole.add_argument("--stages", default=_STAGES, help=f"what to check, or {checking.NONE} ({_STAGES})")
+    whole.add_argument("--base", help="the commit that is deployed, to list changed files")
+    for step in (preview, apply, whole):
+        step.add_argument("--policy-pack", action="append", default=[], metavar="FOLDER", help="hold it to this pack")
+    for step in (verify, whole):
+        step.add_argument("--limit", type=float, default=120, help="seconds that the test from outside may take (120)")
+        step.add_argument("--url", help="instead of webui_url; VERIFY_CREDENTIALS may hold user:password")
     return parser
 
 

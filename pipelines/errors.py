@@ -13,3 +13,7 @@ DIFFERS: Final = 3
 
 class StepError(Exception):
     """A step that could not do what it is for. The message is all that a reader needs: what, why, what to do."""
+
+
+class ChangedError(StepError):
+    """A step that failed after it had changed the stack. The message says what was done about it, too."""

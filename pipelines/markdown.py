@@ -54,6 +54,18 @@ def folded(title: str, body: str) -> str:
     return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
 
 
+def unfolded(text: str) -> str:
+    """A text without its folded parts, and without what a reader never sees: hidden lines and repeated empty ones."""
+    kept: list[str] = []
+    is_folded = False
+    for line in text.splitlines():
+        is_folded = is_folded or line.startswith("<details>")
+        if not is_folded and not line.startswith("<!--") and (line or (kept and kept[-1])):
+            kept.append(line)
+        is_folded = is_folded and line != "</details>"
+    return "\n".join(kept).rstrip()
+
+
 def plural(number: int, one: str, many: str = "") -> str:
     """``1 image``, ``2 images``."""
     return f"{number} {one if number == 1 else many or f'{one}s'}"

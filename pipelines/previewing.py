@@ -15,7 +15,7 @@ from pipelines.changed_files import changed_files, commit
 from pipelines.changes import understand
 from pipelines.comment import LIMITS, Subject, render
 from pipelines.engine import Pulumi
-from pipelines.errors import StepError
+from pipelines.errors import ChangedError, StepError
 from pipelines.events import Run
 from pipelines.plans import let_tokens_change
 
@@ -57,7 +57,8 @@ def apply(pulumi: Pulumi, files: Artifacts, *, policies: Sequence[str]) -> Run:
     one that departs from it. So what would be done now is compared with what was previewed before anything is.
 
     Raises:
-        StepError: something else would be done now, or the update failed.
+        ChangedError: the update failed after it had begun to change something.
+        StepError: something else would be done now, or the update failed before; nothing was changed.
     """
     reviewed = artifacts.read(files.summary, f"preview --stack {pulumi.stack}")
     artifacts.read(files.plan, f"preview --stack {pulumi.stack}")
@@ -76,7 +77,16 @@ def apply(pulumi: Pulumi, files: Artifacts, *, policies: Sequence[str]) -> Run:
         )
     images = pulumi.images()
     artifacts.write(files.good, {"stack": pulumi.stack, "images": images})
-    return pulumi.succeed("up", files.events, "--yes", "--skip-preview", "--plan", str(files.plan.resolve()), *policies)
+    plan = str(files.plan.resolve())
+    done = pulumi.operation("up", files.events, "--yes", "--skip-preview", "--plan", plan, *policies)
+    if done.exit_code == 0:
+        return done.run
+    failure = problems.explain("pulumi up", done.run, done.said)
+    if not done.run.changes:
+        raise StepError(failure)
+    # The stack's outputs still name the images of before, and do not tell that others may run.
+    artifacts.write(files.good, {"stack": pulumi.stack, "images": images, "unfinished": True})
+    raise ChangedError(f"{failure}\nThe update stopped midway, with a part of it done")
 
 
 def limit_of(host: str) -> int:

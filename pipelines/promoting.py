@@ -37,8 +37,12 @@ def roll_back(pulumi: Pulumi, files: Artifacts) -> dict[str, str]:
     Raises:
         StepError: there is nothing to go back to, or it did not succeed; the message says what runs now.
     """
-    images = _images(files.good, f"apply --stack {pulumi.stack}")
-    if images == pulumi.images():
+    made_by = f"apply --stack {pulumi.stack}"
+    before = artifacts.read(files.good, made_by)
+    if before.get("images") == {}:
+        raise StepError(f"{pulumi.stack} ran nothing before the last update: there is nothing to go back to")
+    images = _images(files.good, made_by)
+    if images == pulumi.images() and not before.get("unfinished"):
         raise StepError(
             f"{pulumi.stack} runs the images already that ran before the last update: it is not they that broke it. "
             "Take the change of the settings back, preview and apply"

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
+from functools import partial
 
-from pipelines import drifting, hosts, locks, previewing, promoting, unlocking, verifying
+from pipelines import checking, drifting, hosts, locks, previewing, promoting, unlocking, verifying
 from pipelines.artifacts import Artifacts
 from pipelines.comment import marker
+from pipelines.delivering import Steps, deliver
 from pipelines.engine import Pulumi, here
 from pipelines.errors import DIFFERS, StepError
 from pipelines.events import Run
+from pipelines.markdown import unfolded
+from pipelines.recovering import or_roll_back
 
 CREDENTIALS = "VERIFY_CREDENTIALS"
 """The variable with ``user:password`` for the page, where the way to it asks for one."""
@@ -38,8 +43,14 @@ def run(options: argparse.Namespace) -> int:
             previewing.apply(pulumi, files, policies=policies)
             _tell(f"{options.stack} is updated as it was previewed; `verify` tells whether it works")
         case "verify":
-            _verify(options, pulumi, files)
+            verify = partial(_verify, options, pulumi, files)
+            if options.or_roll_back:
+                or_roll_back(verify, partial(_roll_back_and_verify, options, pulumi, files), _tell)
+            else:
+                verify()
             _tell(f"{options.stack} works; its digests are in {files.verified}")
+        case "deliver":
+            _deliver(options, pulumi, files, policies)
         case "rollback":
             _told_back(pulumi, files)
         case "unlock":
@@ -52,25 +63,36 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _verify(options: argparse.Namespace, pulumi: Pulumi, files: Artifacts) -> None:
-    def verified() -> None:
-        credentials = os.environ.get(CREDENTIALS) or None
-        verifying.verify(pulumi, files, limit=options.limit, url=options.url, credentials=credentials, tell=_tell)
+def _deliver(options: argparse.Namespace, pulumi: Pulumi, files: Artifacts, policies: Sequence[str]) -> None:
+    def preview() -> None:
+        limit = previewing.limit_of("github")
+        run = previewing.preview(pulumi, files, base=options.base, limit=limit, policies=policies)
+        _tell(f"{_counted(run)}\n\n{unfolded(files.comment.read_text())}\n")
 
-    try:
-        verified()
-    except StepError as failure:
-        if not options.or_roll_back:
-            raise
-        _tell(f"{failure}\nRolling back.")
-        try:
-            _told_back(pulumi, files)
-            verified()
-        except StepError as another:
-            raise StepError(f"{failure}\nIt was not rolled back to something that works: {another}") from None
-        # What works now is not what was to be verified, and nothing to promote.
-        files.verified.unlink(missing_ok=True)
-        raise StepError(f"{failure}\nIt was rolled back: the digests of before run again, and work") from None
+    def apply() -> None:
+        previewing.apply(pulumi, files, policies=policies)
+
+    steps = Steps(
+        None if options.stages == checking.NONE else partial(checking.check, options.stages),
+        preview,
+        apply,
+        verify=partial(_verify, options, pulumi, files),
+        roll_back=partial(_roll_back_and_verify, options, pulumi, files),
+    )
+    deliver(pulumi.stack, steps, _tell)
+    _tell(f"\n{pulumi.stack} works; its digests are in {files.verified}")
+
+
+def _verify(options: argparse.Namespace, pulumi: Pulumi, files: Artifacts) -> None:
+    credentials = os.environ.get(CREDENTIALS) or None
+    verifying.verify(pulumi, files, limit=options.limit, url=options.url, credentials=credentials, tell=_tell)
+
+
+def _roll_back_and_verify(options: argparse.Namespace, pulumi: Pulumi, files: Artifacts) -> None:
+    _told_back(pulumi, files)
+    _verify(options, pulumi, files)
+    # What works now is not what was to be verified, and nothing to promote.
+    files.verified.unlink(missing_ok=True)
 
 
 def _told_back(pulumi: Pulumi, files: Artifacts) -> None:
