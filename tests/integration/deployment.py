@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ import yaml
 
 from sandbox import settings as sandbox_settings
 from tests.integration.kubectl import kubectl, objects
-from tests.plugins.engine_support import PASSPHRASE, Outcome, Project
+from tests.plugins.engine_support import PASSPHRASE, STACK, Outcome, Project
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("hasher", "rng", "webui", "worker")
@@ -54,7 +54,7 @@ class Deployment:
 
     def configure(self, **settings: Any) -> None:
         """Write settings to the stack file; ``None`` removes one. A secret needs ``Project.set_config``."""
-        file = self.folder / "Pulumi.test.yaml"
+        file = self.folder / f"Pulumi.{self.project.stack}.yaml"
         document = yaml.safe_load(file.read_text())
         for key, value in settings.items():
             document["config"].pop(f"dockercoins:{key}", None)
@@ -93,7 +93,7 @@ class Deployment:
         return (last["hashes"] - first["hashes"]) / (last["now"] - first["now"])
 
 
-def create(folder: Path, **settings: Any) -> Deployment:
+def create(folder: Path, stack: str = STACK, **settings: Any) -> Deployment:
     """Copy the program into ``folder`` and make its stack; the settings are those of the sandbox, and ``settings``."""
     missing = [name for name in _NEEDED if name not in os.environ]
     if missing:
@@ -107,10 +107,10 @@ def create(folder: Path, **settings: Any) -> Deployment:
         else:
             shutil.copy2(source, root / entry)
     (root / ".venv").symlink_to((ROOT / ".venv").resolve())
-    (root / "Pulumi.dev.yaml").rename(root / "Pulumi.test.yaml")
-    text = (root / "Pulumi.test.yaml").read_text()
-    (root / "Pulumi.test.yaml").write_text(
-        "".join(line for line in text.splitlines(True) if "encryptionsalt" not in line)
+    template = (root / "Pulumi.dev.yaml").read_text()
+    (root / "Pulumi.dev.yaml").unlink()
+    (root / f"Pulumi.{stack}.yaml").write_text(
+        "".join(line for line in template.splitlines(True) if "encryptionsalt" not in line)
     )
     backend = folder / "backend"
     backend.mkdir()
@@ -120,9 +120,22 @@ def create(folder: Path, **settings: Any) -> Deployment:
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_DEBUG_COMMANDS": "1",
     }
-    project = Project(root, environment)
-    project.run("stack", "init", "test").stdout_or_fail()
-    name = f"it-{secrets.token_hex(4)}"
+    return _initialized(Project(root, environment, stack), f"it-{secrets.token_hex(4)}", settings)
+
+
+def create_beside(other: Deployment, stack: str, **settings: Any) -> Deployment:
+    """Another stack of the same copy, with a namespace of its own; its settings are those of ``other``, and these."""
+    text = (other.folder / f"Pulumi.{other.project.stack}.yaml").read_text()
+    (other.folder / f"Pulumi.{stack}.yaml").write_text(
+        "".join(line for line in text.splitlines(True) if "encryptionsalt" not in line)
+    )
+    project = replace(other.project, stack=stack)
+    registry = yaml.safe_load(text)["config"]["dockercoins:registry"]
+    return _initialized(project, f"it-{secrets.token_hex(4)}", {"registry": registry, **settings})
+
+
+def _initialized(project: Project, name: str, settings: dict[str, Any]) -> Deployment:
+    project.run("stack", "init", project.stack).stdout_or_fail()
     own = {
         "namespace": name,
         "registry": {"kind": "ecr", "host": SANDBOX_REGISTRY, "prefix": name},

@@ -139,10 +139,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Project:
-    """A Pulumi project with one stack, in a folder of its own."""
+    """A Pulumi project in a folder of its own, and the stack that commands are for."""
 
     directory: Path
     environment: Mapping[str, str]
+    stack: str = STACK
 
     @classmethod
     def create(
@@ -245,7 +246,7 @@ class Project:
     def run(self, *arguments: str, stdin: str | None = None) -> Ran:
         """Any other command of `pulumi` in this project, on its stack."""
         completed = subprocess.run(
-            ["pulumi", "--non-interactive", *_on_stack(arguments)],
+            ["pulumi", "--non-interactive", *_on_stack(arguments, self.stack)],
             cwd=self.directory,
             env=dict(self.environment),
             input=stdin,
@@ -260,7 +261,7 @@ class Project:
     def started(self, command: str, *arguments: str) -> Generator[subprocess.Popen[str]]:
         """An operation that goes on while the test does other things, and is gone afterwards."""
         process = subprocess.Popen(
-            ["pulumi", "--non-interactive", command, "--stack", STACK, "--yes", "--skip-preview", *arguments],
+            ["pulumi", "--non-interactive", command, "--stack", self.stack, "--yes", "--skip-preview", *arguments],
             cwd=self.directory,
             env=dict(self.environment),
             stdout=subprocess.PIPE,
@@ -321,11 +322,11 @@ def _register_cleanup(folder: Path) -> None:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
-def _on_stack(arguments: Sequence[str]) -> list[str]:
+def _on_stack(arguments: Sequence[str], stack: str) -> list[str]:
     """The arguments with `--stack` where the command takes it: after the command, not before."""
     if arguments[:2] == ("stack", "init"):
         return list(arguments)
-    return [*arguments, "--stack", STACK]
+    return [*arguments, "--stack", stack]
 
 
 def _step(event: Json) -> Step:
