@@ -10,45 +10,21 @@ import sys
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.integration.deployment import ROOT, SERVICES, Deployment, create
+from tests.pipelines.steps import Steps
 from tests.plugins.engine_support import STACK
 
 REGISTRY_LOGIN = {"REGISTRY_USERNAME": "AWS", "REGISTRY_PASSWORD": "123456789012-auth-token"}
 
 
 @dataclass(frozen=True)
-class Pipeline:
-    """A checkout with a stack, and the folder that steps hand files on in."""
+class Pipeline(Steps):
+    """A checkout with a stack on the sandbox's cluster."""
 
     deployment: Deployment
-    files: Path
-
-    def step(self, *arguments: str, without: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run one step; standard error comes apart from the output."""
-        environment = {**self.deployment.project.environment, "PYTHONPATH": str(ROOT), **variables}
-        environment.pop(without, None)
-        name, *rest = arguments
-        return subprocess.run(
-            [sys.executable, "-m", "pipelines", name, "--stack", STACK, "--files", str(self.files), *rest],
-            cwd=self.deployment.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    def succeed(self, *arguments: str, **variables: str) -> str:
-        completed = self.step(*arguments, **variables)
-        assert completed.returncode == 0, completed.stdout + completed.stderr
-        return completed.stdout
-
-    def read(self, name: str) -> dict[str, Any]:
-        return json.loads((self.files / name).read_text())
 
     def images(self) -> dict[str, str]:
         return dict(self.deployment.project.outputs()["images"])
@@ -64,7 +40,7 @@ class Pipeline:
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Generator[Pipeline]:
     """A stack that the steps have previewed, applied and verified once."""
     deployment = create(tmp_path_factory.mktemp("pipeline"), buildOnPreview="true")
-    made = Pipeline(deployment, tmp_path_factory.mktemp("files"))
+    made = Pipeline(deployment.project, tmp_path_factory.mktemp("files"), deployment)
     try:
         made.succeed("preview")
         made.succeed("apply")

@@ -31,14 +31,14 @@ def _kubernetes() -> list[dict[str, Any]]:
     return list(yaml.safe_load_all((ROLES / "kubernetes.yaml").read_text()))
 
 
-@pytest.mark.parametrize("name", ["preview", "apply"])
+@pytest.mark.parametrize("name", ["preview", "apply", "state-preview", "state-apply"])
 def test_each_action_is_one_of_amazon(name: str) -> None:
     session = botocore.session.get_session()
     known = {
         f"{service}:{operation}"
-        for service in ("ecr", "eks", "sts")
+        for service in ("ecr", "eks", "kms", "s3", "sts")
         for operation in session.get_service_model(service).operation_names
-    } | {"ecr:BatchCheckLayerAvailability"}
+    } | {"ecr:BatchCheckLayerAvailability", "s3:ListBucket"}
     assert _actions(name) - known == set()
 
 
@@ -52,6 +52,17 @@ def test_repositories_are_those_of_the_application(name: str) -> None:
     for statement in _statements(name):
         if any("Repositor" in action and "Template" not in action for action in statement["Action"]):
             assert statement["Resource"] == "arn:aws:ecr:*:*:repository/dockercoins/*"
+
+
+def test_a_preview_cannot_write_the_state_and_an_apply_deletes_nothing_but_locks() -> None:
+    assert _actions("state-preview") == {"kms:Decrypt", "s3:GetObject", "s3:ListBucket"}
+    assert _actions("state-apply") - _actions("state-preview") == {"s3:DeleteObject", "s3:PutObject"}
+    for name in ("state-preview", "state-apply"):
+        for statement in _statements(name):
+            if "s3" in str(statement["Action"]):
+                assert statement["Resource"].startswith("arn:aws:s3:::dockercoins-state")
+    (deleting,) = [item for item in _statements("state-apply") if "s3:DeleteObject" in item["Action"]]
+    assert deleting["Resource"].endswith("/.pulumi/locks/*")
 
 
 def test_what_the_group_of_a_preview_sends_has_to_be_a_dry_run() -> None:
