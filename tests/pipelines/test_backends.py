@@ -20,7 +20,8 @@ import urllib3
 
 from pipelines import locks
 from tests.integration.deployment import ROOT, create
-from tests.pipelines.s3 import S3, Bucket, free_ports, policy, server
+from tests.manifests import tools
+from tests.pipelines.s3 import GATEWAY, S3, Bucket, free_ports, policy, server
 from tests.pipelines.steps import Steps
 from tests.plugins.aws_support import ACCOUNT, ecr_api
 from tests.plugins.engine_support import PASSPHRASE, STACK, Project, wait_until
@@ -46,6 +47,8 @@ PROGRAM: Final = """
 
 @pytest.fixture(scope="module")
 def s3() -> Generator[S3]:
+    tools.program(GATEWAY)
+    tools.clean_up()
     with server() as running:
         yield running
 
