@@ -100,4 +100,4 @@ def test_the_versions_of_python_and_of_its_packages_are_told(tmp_path: Path) -> 
     interpreter = project.directory / "environment" / "bin" / "python"
     version = ".".join(map(str, sys.version_info[:3]))
     assert f"executable='{interpreter}' version='{version}'" in about
-    assert re.search(r"^pytest\s+\d", about, re.MULTILINE)
+    assert re.search(r"^ruff\s+\d", about, re.MULTILINE)

@@ -1,0 +1,1 @@
+"""Policies for images, workloads, what is open to the world, repositories and tags."""
