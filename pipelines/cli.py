@@ -72,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     whole.add_argument("--base", help="the commit that is deployed, to list changed files")
     for step in (preview, apply, whole):
         step.add_argument("--policy-pack", action="append", default=[], metavar="FOLDER", help="hold it to this pack")
+        step.add_argument(
+            "--policy-pack-config", action="append", default=[], metavar="FILE", help="levels and settings for the pack"
+        )
     for step in (verify, whole):
         step.add_argument("--limit", type=float, default=120, help="seconds that the test from outside may take (120)")
         step.add_argument("--url", help="instead of webui_url; VERIFY_CREDENTIALS may hold user:password")

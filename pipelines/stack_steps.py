@@ -31,7 +31,12 @@ def run(options: argparse.Namespace) -> int:
     files = Artifacts(options.files or previewing.default_folder(options.stack))
     if options.step == "drift":
         return _drift(pulumi, files)
-    policies = [part for folder in getattr(options, "policy_pack", ()) for part in ("--policy-pack", folder)]
+    policies = [
+        part
+        for option in ("policy_pack", "policy_pack_config")
+        for value in getattr(options, option, ())
+        for part in (f"--{option.replace('_', '-')}", value)
+    ]
     match options.step:
         case "preview":
             limit = previewing.limit_of(options.host)
