@@ -2,7 +2,7 @@
 PYTHON ?= python3
 SANDBOX = $(PYTHON) -m sandbox
 
-.PHONY: up down status logs env test
+.PHONY: up down status logs env test bench
 
 up: ## bring up the platform and DockerCoins on it
 	@$(SANDBOX) up
@@ -21,3 +21,6 @@ env: ## print shell commands for: eval "$$(make -s env)"
 
 test: ## test everything; of some kinds only with STAGES="lint unit"
 	@$(PYTHON) -m tests $(STAGES)
+
+bench: ## measure deploying and mining; some of it only with BENCH="mining"
+	@$(PYTHON) -m benchmarks $(BENCH)

@@ -8,7 +8,6 @@ everything passed, 1 otherwise; the last line is ``<n> passed, <n> failed, <n> s
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -17,12 +16,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from sandbox import paths, venvs
-
-ROOT: Final = Path(__file__).resolve().parent.parent
-REQUIREMENTS: Final = ROOT / "tests" / "requirements.txt"
+from tests.environment import ROOT, Platform, interpreter, say
 
 
 @dataclass(frozen=True)
@@ -58,17 +53,6 @@ def _tracked(*patterns: str) -> tuple[str, ...]:
     return tuple(listed.stdout.split())
 
 
-def _python() -> Path:
-    """The interpreter of an environment with everything that tests import, made once for its requirements."""
-    folder = paths.of_user().venvs / f"tests-{venvs.key(REQUIREMENTS, Path(sys.executable))}"
-
-    def run(command: list[str]) -> None:
-        subprocess.run([*command, *(["--quiet"] if "pip" in command else [])], check=True)
-
-    venvs.ensure(folder, REQUIREMENTS, run, lambda: _say("installing what the tests need (once, about a minute)"))
-    return venvs.python_of(folder)
-
-
 def _stages(python: Path) -> tuple[Stage, ...]:
     dockerfiles = _tracked("*Dockerfile")
     scripts = (".ci/run", "pipelines/post-receive", "pipelines/prepare", *_tracked("*.sh"))
@@ -94,47 +78,10 @@ def _stages(python: Path) -> tuple[Stage, ...]:
     )
 
 
-class Platform:
-    """The sandbox's engine, registry, ECR API and cluster, up while tests need them."""
-
-    def __init__(self) -> None:
-        self.environment: dict[str, str] | None = None
-        self._was_up = False
-
-    def up(self) -> dict[str, str]:
-        """Bring it up, and give the environment in which its tools are found.
-
-        Raises:
-            subprocess.CalledProcessError: it does not come up; the sandbox has said why.
-        """
-        if self.environment is None:
-            self._was_up = Path(self._exports()["KUBECONFIG"]).exists()
-            subprocess.run([sys.executable, "-m", "sandbox", "platform"], cwd=ROOT, check=True)
-            self.environment = {**os.environ, **self._exports()}
-        return self.environment
-
-    def down(self) -> None:
-        """Take it down, unless it was up before the tests."""
-        if self.environment is not None and not self._was_up:
-            subprocess.run([sys.executable, "-m", "sandbox", "down"], cwd=ROOT, check=False)
-
-    def _exports(self) -> dict[str, str]:
-        listed = subprocess.run(
-            [sys.executable, "-m", "sandbox", "env"], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        exports: dict[str, str] = {}
-        for line in listed.stdout.splitlines():
-            if line.startswith("export "):
-                (assignment,) = shlex.split(line.removeprefix("export "))
-                name, _, value = assignment.partition("=")
-                exports[name] = os.path.expandvars(value)
-        return exports
-
-
 def _lint(stage: Stage, python: Path) -> Tally:
     tally = Tally()
     for program, *arguments in stage.commands:
-        _say(f"lint: {program}")
+        say(f"lint: {program}")
         completed = subprocess.run([str(python.parent / program), *arguments], cwd=ROOT, check=False)
         if completed.returncode == 0:
             tally.passed += 1
@@ -170,28 +117,24 @@ def _pytest(stage: Stage, python: Path, environment: dict[str, str]) -> Tally:
 
 
 def _run(stage: Stage, python: Path, platform: Platform) -> Tally:
-    _say(f"=== {stage.name} ===")
+    say(f"=== {stage.name} ===")
     if stage.folder is None:
         return _lint(stage, python)
     try:
         environment = platform.up() if stage.needs_platform else dict(os.environ)
     except subprocess.CalledProcessError as error:
-        _say(f"{stage.name}: not run, since the platform did not come up ({error})")
+        say(f"{stage.name}: not run, since the platform did not come up ({error})")
         return Tally(failed=1)
     return _pytest(stage, python, environment)
 
 
-def _say(text: str) -> None:
-    print(text, flush=True)
-
-
 def main(names: Sequence[str]) -> int:
     """Run the named stages, or all; print how many tests of each kind ran."""
-    python = _python()
+    python = interpreter()
     stages = _stages(python)
     unknown = set(names) - {stage.name for stage in stages}
     if unknown:
-        _say(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(stage.name for stage in stages)}")
+        say(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(stage.name for stage in stages)}")
         return 2
     platform = Platform()
     tallies: dict[str, Tally] = {}
@@ -205,14 +148,14 @@ def main(names: Sequence[str]) -> int:
     finally:
         platform.down()
     total = Tally(seconds=time.monotonic() - began)
-    _say(f"\n{'kind':<12}{'passed':>8}{'failed':>8}{'skipped':>8}{'seconds':>9}")
+    say(f"\n{'kind':<12}{'passed':>8}{'failed':>8}{'skipped':>8}{'seconds':>9}")
     for name, tally in tallies.items():
-        _say(f"{name:<12}{tally.passed:>8}{tally.failed:>8}{tally.skipped:>8}{tally.seconds:>9.0f}")
+        say(f"{name:<12}{tally.passed:>8}{tally.failed:>8}{tally.skipped:>8}{tally.seconds:>9.0f}")
         total.passed += tally.passed
         total.failed += tally.failed
         total.skipped += tally.skipped
-    _say(f"{'all':<12}{total.passed:>8}{total.failed:>8}{total.skipped:>8}{total.seconds:>9.0f}\n")
-    _say(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    say(f"{'all':<12}{total.passed:>8}{total.failed:>8}{total.skipped:>8}{total.seconds:>9.0f}\n")
+    say(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
     return 1 if total.failed else 0
 
 

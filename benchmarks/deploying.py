@@ -1,0 +1,207 @@
+"""The time from a change, or from nothing, to the running application: by `pulumi up`, and by typing the commands."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import urllib3
+
+from benchmarks.plain_way import PlainWay, run
+from benchmarks.rounds import Figures, measure
+from tests.integration.deployment import ROOT, SERVICES, Deployment, create
+
+PULUMI: Final = "pulumi up"
+PLAIN: Final = "the plain way"
+LOGIN: Final = ("AWS", "123456789012-auth-token")
+"""Of the sandbox's registry: nothing that is secret."""
+
+_PAGE: Final = Path("webui/webui/static/index.html")
+_MARK: Final = "</body>"
+_LIMIT: Final = 180.0  # seconds
+
+
+def change_to_running(rounds: int, tell: Callable[[str], None]) -> dict[str, Figures]:
+    """Seconds from one changed line of webui until the new version answers."""
+    with _folder() as folder, _deployed(folder / "stack") as deployment:
+        plain = PlainWay.like(deployment, f"plain-{secrets.token_hex(3)}", folder, LOGIN)
+        try:
+            for service in SERVICES:
+                plain.build_and_push(service, "first")
+            plain.apply("first")
+            address = urlsplit(deployment.url("/"))
+            pages = {PULUMI: deployment.url("/index.html")}
+            pages[PLAIN] = f"{address.scheme}://{address.hostname}:{plain.node_port()}/index.html"
+            page = deployment.folder / "services" / _PAGE
+            original = page.read_text()
+
+            def by_pulumi() -> None:
+                outcome = deployment.project.up()
+                if not outcome.succeeded:
+                    raise RuntimeError(outcome.output)
+
+            def by_hand() -> None:
+                tag = secrets.token_hex(4)
+                plain.build_and_push("webui", tag)
+                plain.set_image("webui", tag)
+
+            def timed(way: str, deploy: Callable[[], None]) -> float:
+                version = secrets.token_hex(8)
+                page.write_text(original.replace(_MARK, f"<!-- {version} -->{_MARK}"))
+                began = time.monotonic()
+                deploy()
+                _wait(lambda: version.encode() in _get(pages[way]), "the new version")
+                return time.monotonic() - began
+
+            ways = {PULUMI: by_pulumi, PLAIN: by_hand}
+            contenders = {way: partial(timed, way, deploy) for way, deploy in ways.items()}
+            return measure(contenders, rounds, tell, "s")
+        finally:
+            plain.remove()
+
+
+def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str, Figures], list[dict[str, Any]]]:
+    """Seconds from an empty registry and no namespace to the first coin; and the events of the last `pulumi up`.
+
+    What the Dockerfiles install is in the builder's cache for both ways; the services' code is new for both each time.
+    """
+    events: list[dict[str, Any]] = []
+    with _folder() as folder, _deployed(folder / "stack") as example:
+        plain = PlainWay.like(example, "", folder, LOGIN)
+        address = urlsplit(example.url("/"))
+
+        def by_pulumi() -> float:
+            with _folder() as own:
+                deployment = create(own)
+                _mark(deployment.folder / "services")
+                try:
+                    began = time.monotonic()
+                    outcome = deployment.project.up()
+                    if not outcome.succeeded:
+                        raise RuntimeError(outcome.output)
+                    url = deployment.url("/json")
+                    _wait(lambda: _coins(url) > 0, "the first coin")
+                    events[:] = outcome.events
+                    return time.monotonic() - began
+                finally:
+                    deployment.project.destroy()
+
+        def by_hand() -> float:
+            way = replace(plain, namespace=f"plain-{secrets.token_hex(3)}")
+            _mark(way.services)
+            try:
+                began = time.monotonic()
+                for service in SERVICES:
+                    way.build_and_push(service, "first")
+                way.apply("first")
+                url = f"{address.scheme}://{address.hostname}:{way.node_port()}/json"
+                _wait(lambda: _coins(url) > 0, "the first coin")
+                return time.monotonic() - began
+            finally:
+                way.remove()
+
+        return measure({PULUMI: by_pulumi, PLAIN: by_hand}, rounds, tell, "s"), events
+
+
+def nothing_to_do(rounds: int, tell: Callable[[str], None]) -> dict[str, Figures]:
+    """Seconds of `pulumi preview` and `pulumi up` where nothing changed, and of those of an empty program."""
+    with _folder() as folder, _deployed(folder / "stack") as deployment:
+        empty = folder / "empty"
+        empty.mkdir()
+        (empty / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
+        (empty / "__main__.py").write_text("import pulumi\n")
+        environment = {**deployment.project.environment, "PULUMI_BACKEND_URL": empty.as_uri()}
+
+        def pulumi(where: Path, variables: dict[str, str], *arguments: str) -> None:
+            command = ["pulumi", "--non-interactive", "--cwd", str(where), *arguments, "--stack", "test"]
+            run(command, variables)
+
+        run(["pulumi", "--cwd", str(empty), "stack", "init", "test"], environment)
+        pulumi(empty, environment, "up", "--yes", "--skip-preview")
+
+        def timed(where: Path, variables: dict[str, str], *arguments: str) -> float:
+            began = time.monotonic()
+            pulumi(where, variables, *arguments)
+            return time.monotonic() - began
+
+        ours = dict(deployment.project.environment)
+        commands = {"preview": ("preview", "--expect-no-changes"), "up": ("up", "--yes", "--expect-no-changes")}
+        contenders: dict[str, Callable[[], float]] = {}
+        for command, arguments in commands.items():
+            contenders[f"{command}, no change"] = partial(timed, deployment.folder, ours, *arguments)
+            contenders[f"{command}, empty program"] = partial(timed, empty, environment, *arguments)
+        return measure(contenders, rounds, tell, "s")
+
+
+def spans(events: Sequence[Mapping[str, Any]]) -> list[str]:
+    """When each resource that takes a second or more began and ended, in seconds after the first event."""
+    begun: dict[str, float] = {}
+    told: list[tuple[float, float, str]] = []
+    start = min((event["timestamp"] for event in events if event.get("timestamp")), default=0)
+    for event in events:
+        at = event.get("timestamp", 0) - start
+        for kind in ("resourcePreEvent", "resOutputsEvent"):
+            if kind in event:
+                urn = event[kind]["metadata"]["urn"]
+                if kind == "resourcePreEvent":
+                    begun[urn] = at
+                elif at - begun.get(urn, at) >= 1:
+                    told.append((begun[urn], at, " ".join(urn.split("::")[-2:])))
+    return [f"{began:4.0f} s to {ended:4.0f} s  {name.rpartition('$')[2]}" for began, ended, name in sorted(told)]
+
+
+@contextmanager
+def _folder() -> Generator[Path]:
+    with tempfile.TemporaryDirectory(prefix="dockercoins-benchmark-") as name:
+        yield Path(name)
+
+
+@contextmanager
+def _deployed(folder: Path) -> Generator[Deployment]:
+    folder.mkdir()
+    deployment = create(folder)
+    try:
+        outcome = deployment.project.up()
+        if not outcome.succeeded:
+            raise RuntimeError(outcome.output)
+        yield deployment
+    finally:
+        deployment.project.destroy()
+
+
+def _mark(services: Path) -> None:
+    """Change one line of each service."""
+    for service in SERVICES:
+        file = services / service / service / "__init__.py"
+        file.write_text(
+            f"{(ROOT / 'services' / service / service / '__init__.py').read_text()}# {secrets.token_hex(8)}\n"
+        )
+
+
+def _coins(url: str) -> int:
+    return int(json.loads(_get(url)).get("coins") or 0)
+
+
+def _get(url: str) -> bytes:
+    try:
+        answer = urllib3.request("GET", url, headers={"Connection": "close"}, timeout=2, retries=False)
+    except urllib3.exceptions.HTTPError:
+        return b"{}"
+    return answer.data if answer.status == 200 else b"{}"  # noqa: PLR2004 - OK
+
+
+def _wait(condition: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + _LIMIT
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {_LIMIT:.0f} s for {what}")
+        time.sleep(0.05)

@@ -1,0 +1,181 @@
+"""Hashes a second on this machine, of ours and of the same contract written the simplest way."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import urllib3
+
+from benchmarks.honesty import complaints
+from benchmarks.rounds import Figures, measure
+from tests.services.harness import Fleet, Redis, Service, free_port, until
+
+_Size = TypeVar("_Size")
+_WARM_UP = 2.0
+_COUNT = re.compile(r"^dockercoins_http_request_duration_seconds_count\{.*\} (\d+(?:\.\d+)?)$", re.MULTILINE)
+
+
+class DishonestError(Exception):
+    """Hashes were counted that were not done; the message says what shows it."""
+
+
+@dataclass(frozen=True)
+class Crew:
+    """So many processes of each service."""
+
+    rngs: int
+    hashers: int
+    workers: int
+
+    def __str__(self) -> str:
+        """Like ``4 workers, 1 rng, 1 hasher``."""
+        counts = ((self.workers, "worker"), (self.rngs, "rng"), (self.hashers, "hasher"))
+        return ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for count, name in counts)
+
+
+def speed(redis: Redis, seconds: float) -> float:
+    """Hashes a second that redis counts, once the start is over.
+
+    It is counted from one change of the count to another, since workers write about once a second.
+    """
+    time.sleep(_WARM_UP)
+    first, began = _changed(redis)
+    while True:
+        last, now = _changed(redis)
+        if now - began >= seconds:
+            return (last - first) / (now - began)
+
+
+def _changed(redis: Redis, limit: float = 30) -> tuple[int, float]:
+    """The count of hashes at its next change, and when that was seen."""
+    before, end = redis.hashes(), time.monotonic() + limit
+    while time.monotonic() < end:
+        if (count := redis.hashes()) != before:
+            return count, time.monotonic()
+        time.sleep(0.005)
+    raise TimeoutError(f"nobody mined for {limit:.0f} s; the count stays at {before}")
+
+
+async def ours(crew: Crew, seconds: float) -> float:
+    """Hashes a second of our services as processes of this machine.
+
+    Raises:
+        DishonestError: some were counted that were not done.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        redis, fleet = Redis(folder), Fleet(folder)
+        try:
+            await redis.start()
+            rngs = [await fleet.start("rng") for _ in range(crew.rngs)]
+            hashers = [await fleet.start("hasher") for _ in range(crew.hashers)]
+            workers = await start_workers(
+                fleet, redis, crew.workers, [rng.url for rng in rngs], [hasher.url for hasher in hashers]
+            )
+            figure = await asyncio.to_thread(speed, redis, seconds)
+            await stop(workers)
+            served = {"rng": _answered(rngs), "hasher": _answered(hashers)}
+            check(redis, served)
+            return figure
+        finally:
+            fleet.close()
+            redis.close()
+
+
+async def start_workers(
+    fleet: Fleet, redis: Redis, count: int, rngs: Sequence[str], hashers: Sequence[str]
+) -> list[Service]:
+    """Start so many workers; they share the rngs and hashers at these URLs as evenly as can be."""
+    return [
+        await fleet.start(
+            "worker",
+            **redis.settings,
+            RNG_URL=rngs[number % len(rngs)],
+            HASHER_URL=hashers[number % len(hashers)],
+        )
+        for number in range(count)
+    ]
+
+
+async def stop(workers: Sequence[Service]) -> None:
+    """Let workers end in good order: all that they have done is counted then."""
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        await worker.ended()
+
+
+def check(redis: Redis, served: dict[str, int] | None = None) -> None:
+    """Raise DishonestError if what redis holds cannot come from as many hashes as it counts."""
+    found = complaints(redis.hashes(), redis.client.hgetall("wallet"), served)
+    if found:
+        raise DishonestError("; ".join(found))
+
+
+async def simplest(workers: int, seconds: float) -> float:
+    """Hashes a second of the simplest services, checked like ours as far as they tell."""
+    with tempfile.TemporaryDirectory() as name:
+        redis = Redis(Path(name))
+        processes: list[subprocess.Popen[bytes]] = []
+
+        def start(module: str, *arguments: object) -> None:
+            command = [sys.executable, "-m", f"benchmarks.simplest.{module}", *map(str, arguments)]
+            processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+        try:
+            await redis.start()
+            rng, hasher = free_port(), free_port()
+            start("rng", rng)
+            start("hasher", hasher)
+            for port in (rng, hasher):
+                await until(partial(_listens, port), f"port {port}")
+            for _ in range(workers):
+                start("worker", f"http://127.0.0.1:{rng}", f"http://127.0.0.1:{hasher}", redis.port)
+            return await asyncio.to_thread(speed, redis, seconds)
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+            redis.close()
+
+
+def compare(crews: Sequence[Crew], seconds: float, rounds: int, tell: Callable[[str], None]) -> dict[str, Figures]:
+    """Measure crews of ours, and one and four workers of the simplest way, in turn."""
+    contenders: dict[str, Callable[[], float]] = {}
+    for crew in crews:
+        contenders[str(crew)] = partial(_run, ours, crew, seconds)
+    for workers in (1, 4):
+        contenders[simplest_name(workers)] = partial(_run, simplest, workers, seconds)
+    return measure(contenders, rounds, tell, "hashes/s")
+
+
+def simplest_name(workers: int) -> str:
+    """What so many workers of the simplest way are called."""
+    return f"simplest, {workers} worker{'s' if workers > 1 else ''}"
+
+
+def _run(measured: Callable[[_Size, float], Coroutine[None, None, float]], size: _Size, seconds: float) -> float:
+    return asyncio.run(measured(size, seconds))
+
+
+def _answered(services: Sequence[Service]) -> int:
+    """How many requests they have answered, those of probes among them."""
+    texts = (urllib3.request("GET", f"{service.url}/metrics", timeout=5).data.decode() for service in services)
+    return sum(int(float(count)) for text in texts for count in _COUNT.findall(text))
+
+
+def _listens(port: int) -> bool:
+    try:
+        return urllib3.request("GET", f"http://127.0.0.1:{port}/1", timeout=1, retries=False).status > 0
+    except urllib3.exceptions.HTTPError:
+        return False

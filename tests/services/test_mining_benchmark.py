@@ -1,0 +1,77 @@
+"""The benchmark of mining in small: it measures, and it finds services that cheat."""
+
+import asyncio
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from benchmarks import mining
+from benchmarks.mining import Crew, DishonestError
+
+from .harness import Fleet, Redis
+
+
+@contextmanager
+def _answering(content: bytes) -> Generator[str]:
+    """The URL of a server that gives the same answer to everybody."""
+
+    class Answer(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_POST = do_GET  # noqa: N815 - the name that the library looks for
+
+        def log_message(self, format: str, *args: object) -> None:
+            del format, args
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+async def _mined(fleet: Fleet, redis: Redis, rng: str, hasher: str) -> None:
+    workers = await mining.start_workers(fleet, redis, 1, [rng], [hasher])
+    await asyncio.to_thread(mining.speed, redis, 1)
+    await mining.stop(workers)
+
+
+async def test_ours_and_the_simplest_way_are_measured() -> None:
+    assert await mining.ours(Crew(1, 1, 2), 1) > await mining.simplest(1, 1) > 0
+
+
+async def test_an_rng_that_repeats_itself_is_found(fleet: Fleet, redis: Redis) -> None:
+    hasher = await fleet.start("hasher")
+    with _answering(bytes(range(32))) as rng:
+        await _mined(fleet, redis, rng, hasher.url)
+    with pytest.raises(DishonestError, match="hashes give about"):
+        mining.check(redis)
+
+
+async def test_a_hasher_that_only_pretends_is_found(fleet: Fleet, redis: Redis) -> None:
+    rng = await fleet.start("rng")
+    with _answering(b"0" * 64) as hasher:
+        await _mined(fleet, redis, rng.url, hasher)
+    with pytest.raises(DishonestError, match="are not the SHA-256 of their bytes"):
+        mining.check(redis)
+
+
+async def test_a_worker_that_counts_more_than_it_does_is_found(fleet: Fleet, redis: Redis) -> None:
+    rng, hasher = await fleet.start("rng"), await fleet.start("hasher")
+    await _mined(fleet, redis, rng.url, hasher.url)
+    redis.client.incrby("hashes", redis.hashes())
+    with pytest.raises(DishonestError, match=r"hashes give about.*answered \d+ requests"):
+        mining.check(redis, {"rng": redis.hashes() // 2, "hasher": redis.hashes()})
