@@ -9,7 +9,9 @@ from typing import Final, cast
 
 from pipelines.events import UNKNOWN, Difference, Run, Step, at, is_secret
 
-_IMAGE: Final = "docker:index/image:Image"
+BUILD: Final = "docker:index/image:Image"
+"""The type of an image that a stack builds."""
+
 _DEPLOYMENT: Final = "kubernetes:apps/v1:Deployment"
 _CONTAINER_IMAGE: Final = ".image"
 
@@ -107,7 +109,7 @@ def _groups(step: Step) -> bool:
 
 
 def _is_image(step: Step) -> bool:
-    return step.type == _IMAGE and step.operation != "delete"
+    return step.type == BUILD and step.operation != "delete"
 
 
 def _image(step: Step) -> ImageChange:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from components.docker_login import DockerLoginError, docker_login
 from components.image_reference import ReferenceFormatError, parse
 from components.registry_api import Answer, Outcome, UnaskableError, find_image
 from pipelines import problems
 from pipelines.artifacts import Artifacts
-from pipelines.changes import shown
+from pipelines.changes import BUILD, shown
 from pipelines.engine import Pulumi
 from pipelines.errors import StepError
-from pipelines.events import Run, Step
+from pipelines.events import Json, Run, Step
 from pipelines.markdown import code, turn
+from pipelines.promoting import settings_with
 
 Find = Callable[[str], Answer]
 """Whether the registry has the image of a reference (``repository@sha256:…``)."""
@@ -68,7 +71,10 @@ def drift(pulumi: Pulumi, files: Artifacts, find: Find) -> Report:
     images = pulumi.images()
     if not images:
         raise StepError(f"the stack {pulumi.stack} has no images in its outputs: run `apply` first")
-    done = pulumi.operation("preview", files.events, "--refresh", "--run-program", "--expect-no-changes")
+    # What was promoted is noted in no file that is kept: the program would build, and differ in all that follows.
+    promoted = settings_with(pulumi, files, images) if is_promoted(pulumi) else nullcontext(())
+    with promoted as options:
+        done = pulumi.operation("preview", files.events, "--refresh", "--run-program", "--expect-no-changes", *options)
     differs = differing(done.run)
     if done.exit_code and not differs:
         raise StepError(problems.explain("looking for drift", done.run, done.said))
@@ -82,6 +88,21 @@ def drift(pulumi: Pulumi, files: Artifacts, find: Find) -> Report:
             if item.outcome not in (Outcome.MISSING, Outcome.PRESENT)
         },
     )
+
+
+def is_promoted(pulumi: Pulumi) -> bool:
+    """Whether the stack's settings here let it build its images, and the last update was given them by digest.
+
+    Raises:
+        StepError: the settings or the state cannot be read.
+    """
+    settings = cast("Json", json.loads(pulumi.query("config", "--json")))
+    images = cast("Json", cast("Json", settings.get("dockercoins:images") or {}).get("objectValue") or {})
+    if images.get("source", "build") != "build":
+        return False
+    state = cast("Json", json.loads(pulumi.query("stack", "export")))
+    resources = cast("list[Json]", cast("Json", state.get("deployment") or {}).get("resources") or [])
+    return not any(resource.get("type") == BUILD for resource in resources)
 
 
 def differing(run: Run) -> tuple[Step, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, cast
 
@@ -47,19 +48,32 @@ def roll_back(pulumi: Pulumi, files: Artifacts) -> dict[str, str]:
             f"{pulumi.stack} runs the images already that ran before the last update: it is not they that broke it. "
             "Take the change of the settings back, preview and apply"
         )
-    settings = files.folder / "rollback.yaml"
+    with settings_with(pulumi, files, images) as where:
+        kept = [part for pattern in _KEPT for part in ("--exclude", pattern)]
+        pulumi.succeed("up", files.events, "--yes", "--skip-preview", *where, *kept)
+    return images
+
+
+@contextmanager
+def settings_with(pulumi: Pulumi, files: Artifacts, images: Mapping[str, str]) -> Generator[Sequence[str]]:
+    """The stack's settings with these images, by digest, in a file that is there meanwhile: options for Pulumi.
+
+    Raises:
+        StepError: the stack has no file with settings here, or they cannot be written.
+    """
+    settings = files.folder / "settings.yaml"
     try:
-        settings.write_text((pulumi.folder / f"Pulumi.{pulumi.stack.rpartition('/')[2]}.yaml").read_text())
+        text = (pulumi.folder / f"Pulumi.{pulumi.stack.rpartition('/')[2]}.yaml").read_text()
     except FileNotFoundError as error:
         raise StepError(f"there is no {error.filename}: run this where the program is") from None
+    files.folder.mkdir(parents=True, exist_ok=True)
+    settings.write_text(text)
     where = ("--config-file", str(settings.resolve()))
     try:
         _take(pulumi, images, *where)
-        kept = [part for pattern in _KEPT for part in ("--exclude", pattern)]
-        pulumi.succeed("up", files.events, "--yes", "--skip-preview", *where, *kept)
+        yield where
     finally:
         settings.unlink()
-    return images
 
 
 _KEPT: Final = (

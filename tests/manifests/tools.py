@@ -82,7 +82,7 @@ def program(wanted: Program) -> Path:
 
 @functools.cache
 def environment(name: str, pins: Path = FOLDER) -> Path:
-    """The folder of programs of a Python environment of its own, for what ``<name>.txt`` in the folder ``pins`` pins."""
+    """The folder of programs of a Python environment of its own, for what ``<name>.txt`` in the folder pins."""
     requirements = pins / f"{name}.txt"
     folder = paths.of_user().venvs / f"{name}-{venvs.key(requirements, Path(sys.executable))}"
 
