@@ -31,14 +31,14 @@ def _kubernetes() -> list[dict[str, Any]]:
     return list(yaml.safe_load_all((ROLES / "kubernetes.yaml").read_text()))
 
 
-@pytest.mark.parametrize("name", ["preview", "apply", "state-preview", "state-apply"])
+@pytest.mark.parametrize("name", ["preview", "apply", "apply-registry", "state-preview", "state-apply"])
 def test_each_action_is_one_of_amazon(name: str) -> None:
     session = botocore.session.get_session()
     known = {
         f"{service}:{operation}"
-        for service in ("ecr", "eks", "kms", "s3", "sts")
+        for service in ("ecr", "eks", "iam", "kms", "s3", "sts")
         for operation in session.get_service_model(service).operation_names
-    } | {"ecr:BatchCheckLayerAvailability", "s3:ListBucket"}
+    } | {"ecr:BatchCheckLayerAvailability", "iam:PassRole", "s3:ListBucket"}
     assert _actions(name) - known == set()
 
 
@@ -52,6 +52,18 @@ def test_repositories_are_those_of_the_application(name: str) -> None:
     for statement in _statements(name):
         if any("Repositor" in action and "Template" not in action for action in statement["Action"]):
             assert statement["Resource"] == "arn:aws:ecr:*:*:repository/dockercoins/*"
+
+
+def test_of_iam_an_apply_keeps_one_role_and_hands_it_to_ecr_alone() -> None:
+    assert [action for action in _actions("preview") | _actions("apply") if action.startswith("iam:")] == []
+    for statement in _statements("apply-registry"):
+        if "iam:CreateServiceLinkedRole" in statement["Action"]:
+            assert all("/aws-service-role/" in resource for resource in statement["Resource"])
+        elif "iam:" in str(statement["Action"]):
+            # The name that components.ecr gives the role, and eight random characters after it.
+            assert statement["Resource"] == "arn:aws:iam::*:role/registry-cache-*"
+    (handing,) = [item for item in _statements("apply-registry") if item["Action"] == "iam:PassRole"]
+    assert handing["Condition"] == {"StringEquals": {"iam:PassedToService": "ecr.amazonaws.com"}}
 
 
 def test_a_preview_cannot_write_the_state_and_an_apply_deletes_nothing_but_locks() -> None:
