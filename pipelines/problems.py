@@ -11,6 +11,7 @@ from pipelines import locks
 from pipelines.events import Run
 
 _LONGEST: Final = 1500
+_NOT_COME_TO: Final = "expected resource operations for "
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,9 @@ class _Quoted(dict[str, str]):
 
 def _shortened(said: Sequence[str]) -> str:
     """What was said, from its first words on; the program's own message comes before the engine's summing up."""
-    lines = dict.fromkeys(text.strip().removeprefix("error: ") for text in said if text.strip())
-    text = "\n".join(lines) or "Pulumi gave no reason; its output above may"
+    texts = dict.fromkeys(text.strip().removeprefix("error: ") for text in said if text.strip())
+    lines = "\n".join(texts).splitlines()
+    # An update that fails does not come to all that its plan has: that is no reason of its own.
+    causes = [line for line in lines if not line.removeprefix("error: ").startswith(_NOT_COME_TO)]
+    text = "\n".join(causes or lines) or "Pulumi gave no reason; its output above may"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … (the log has the rest)"

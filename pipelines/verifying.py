@@ -29,12 +29,14 @@ class _NotYetError(Exception):
 
 @dataclass(frozen=True)
 class Smoke:
-    """The promise: the page answers at ``url``, and its count of hashes grows, both within ``limit`` seconds."""
+    """The promise: within ``limit`` seconds the page answers at ``url``, its count of hashes grows, and it stays so."""
 
     url: str
     limit: float
     credentials: str | None = None
     """``user:password`` where the way to the page asks for one."""
+    steady: float = 5
+    """Seconds for which all answers have to be right: just after an update, pods of the version before give some."""
 
     def test(self, tell: Callable[[str], None]) -> None:
         """Ask until the promise is kept.
@@ -47,15 +49,26 @@ class Smoke:
         tell(f"the page answers ({time.monotonic() - began:.0f} s)")
         first = self._until(began, self._hashes)
 
-        def grown() -> int:
-            now = self._hashes()
-            # Less than before is a new count, which begins at 0 when redis does.
-            if now == first:
-                raise _NotYetError(f"the count of hashes stays at {now}: worker, rng, hasher or redis does not work")
-            return now
-
-        now = self._until(began, grown)
+        now = self._until(began, lambda: self._grown(first))
         tell(f"hashes grow: {first} → {now} ({time.monotonic() - began:.0f} s)")
+        self._until(began, self._stays)
+        tell(f"it stays so for {self.steady:.0f} s ({time.monotonic() - began:.0f} s)")
+
+    def _stays(self) -> int:
+        end = time.monotonic() + self.steady
+        first = self._hashes()
+        while time.monotonic() < end:
+            time.sleep(_BETWEEN)
+            self._page()
+            self._hashes()
+        return self._grown(first)
+
+    def _grown(self, first: int) -> int:
+        now = self._hashes()
+        # Less than before is a new count, which begins at 0 when redis does.
+        if now == first:
+            raise _NotYetError(f"the count of hashes stays at {now}: worker, rng, hasher or redis does not work")
+        return now
 
     def _until(self, began: float, question: Callable[[], int]) -> int:
         while True:
@@ -82,7 +95,9 @@ class Smoke:
         return int(hashes)
 
     def _get(self, path: str) -> bytes:
-        headers = urllib3.make_headers(basic_auth=self.credentials) if self.credentials else {}
+        # Each on a connection of its own, as one that is kept goes on to a pod that gets no new ones.
+        login = urllib3.make_headers(basic_auth=self.credentials) if self.credentials else {}
+        headers = {**login, "Connection": "close"}
         try:
             answer = urllib3.request(
                 "GET", f"{self.url.rstrip('/')}{path}", headers=headers, timeout=_PATIENCE, retries=_REDIRECTS

@@ -101,3 +101,10 @@ def test_what_is_not_known_is_told_as_it_is_and_not_at_any_length() -> None:
     assert message.startswith("the update failed: xxx")
     assert len(message) < 1700
     assert "no reason" in explain("the update", None, "")
+
+
+def test_what_an_update_that_failed_did_not_come_to_is_no_reason_beside_the_one() -> None:
+    left = "error: expected resource operations for urn:x but none were seen\n"
+    run = made(said("error", "the pods crash"), said("error", left), finished=False)
+    assert explain("the update", run, left * 2) == "the update failed: the pods crash"
+    assert "urn:x" in explain("the update", None, left)

@@ -55,7 +55,7 @@ def test_a_page_that_is_redirected_to_and_hashes_that_grow_keep_the_promise() ->
     count = iter(range(1000))
     told: list[str] = []
     with _page(_mine(lambda: next(count))) as url:
-        Smoke(url, 10).test(told.append)
+        Smoke(url, 10, steady=1).test(told.append)
     assert told[0].startswith("the page answers")
     assert told[1].startswith("hashes grow: 0 → 1")
 
@@ -68,7 +68,19 @@ def test_an_answer_that_is_wrong_at_first_is_asked_for_again() -> None:
         return (503, "starting") if next(failures, False) else _mine(lambda: next(count))(path)
 
     with _page(answer) as url:
-        Smoke(url, 20).test(lambda text: None)
+        Smoke(url, 20, steady=0).test(lambda text: None)
+
+
+def test_a_version_before_that_still_answers_does_not_stand_in_for_one_that_is_wrong() -> None:
+    count = iter(range(1000))
+    asked = iter(range(1000))
+
+    def answer(path: str) -> tuple[int, str]:
+        # The first two counts tell that hashes grow.
+        return _mine(lambda: next(count) if next(asked) < 2 else None)(path)
+
+    with _page(answer) as url, pytest.raises(StepError, match="/json tells no hashes"):
+        Smoke(url, 2).test(lambda text: None)
 
 
 @pytest.mark.parametrize(
