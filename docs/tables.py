@@ -1,6 +1,7 @@
 """Writes the tables of README.md: ``python -m docs.tables``.
 
-That of the settings comes from what Pulumi.yaml declares, that of the registries from components/registries.py.
+That of the settings comes from what Pulumi.yaml declares, that of the registries from components/registries.py, that of
+the benchmarks from what their last run on record has left in benchmarks/results.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final, cast
 
 import yaml
 
+from benchmarks import report
 from components.registries import KNOWN_REGISTRIES, KnownRegistry
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -80,7 +82,9 @@ def current() -> str:
     declared = cast("dict[str, Any]", yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8")))
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     text = with_table(text, "settings", settings_table(declared["config"]))
-    return with_table(text, "registries", registries_table(KNOWN_REGISTRIES))
+    text = with_table(text, "registries", registries_table(KNOWN_REGISTRIES))
+    names = sorted(file.stem for file in report.FOLDER.glob("*.json"))
+    return with_table(text, "benchmarks", report.table([report.load(name) for name in names]).rstrip())
 
 
 def _default(default: object) -> str:
