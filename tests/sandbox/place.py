@@ -99,7 +99,8 @@ class Place:
         log = self.cache / f"{arguments[0]}-{time.monotonic_ns()}.out"
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "sandbox", *arguments],
+                # Tests that a shell runs in its background ignore Ctrl-C, and so would what they start.
+                ["env", "--default-signal=INT", sys.executable, "-m", "sandbox", *arguments],
                 cwd=self.checkout,
                 env=self.variables(),
                 stdin=subprocess.DEVNULL,
