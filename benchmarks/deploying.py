@@ -18,13 +18,10 @@ import urllib3
 
 from benchmarks.plain_way import PlainWay, run
 from benchmarks.rounds import Figures, measure
-from tests.integration.deployment import ROOT, SERVICES, Deployment, create
+from tests.integration.deployment import ROOT, SERVICES, Deployment, create, get
 
 PULUMI: Final = "pulumi up"
 PLAIN: Final = "the plain way"
-LOGIN: Final = ("AWS", "123456789012-auth-token")
-"""Of the sandbox's registry: nothing that is secret."""
-
 _PAGE: Final = Path("webui/webui/static/index.html")
 _MARK: Final = "</body>"
 _LIMIT: Final = 180.0  # seconds
@@ -33,7 +30,7 @@ _LIMIT: Final = 180.0  # seconds
 def change_to_running(rounds: int, tell: Callable[[str], None]) -> dict[str, Figures]:
     """Seconds from one changed line of webui until the new version answers."""
     with _folder() as folder, _deployed(folder / "stack") as deployment:
-        plain = PlainWay.like(deployment, f"plain-{secrets.token_hex(3)}", folder, LOGIN)
+        plain = PlainWay.like(deployment, f"plain-{secrets.token_hex(3)}", folder)
         try:
             for service in SERVICES:
                 plain.build_and_push(service, "first")
@@ -76,7 +73,7 @@ def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str
     """
     events: list[dict[str, Any]] = []
     with _folder() as folder, _deployed(folder / "stack") as example:
-        plain = PlainWay.like(example, "", folder, LOGIN)
+        plain = PlainWay.like(example, "", folder)
         address = urlsplit(example.url("/"))
 
         def by_pulumi() -> float:
@@ -193,7 +190,7 @@ def _coins(url: str) -> int:
 
 def _get(url: str) -> bytes:
     try:
-        answer = urllib3.request("GET", url, headers={"Connection": "close"}, timeout=2, retries=False)
+        answer = get(url)
     except urllib3.exceptions.HTTPError:
         return b"{}"
     return answer.data if answer.status == 200 else b"{}"  # noqa: PLR2004 - OK

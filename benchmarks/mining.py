@@ -18,6 +18,7 @@ import urllib3
 
 from benchmarks.honesty import complaints
 from benchmarks.rounds import Figures, measure
+from sandbox import web
 from tests.services.harness import Fleet, Redis, Service, free_port, until
 
 _Size = TypeVar("_Size")
@@ -138,7 +139,7 @@ async def simplest(workers: int, seconds: float) -> float:
             start("rng", rng)
             start("hasher", hasher)
             for port in (rng, hasher):
-                await until(partial(_listens, port), f"port {port}")
+                await until(partial(_answers, port), f"port {port}")
             for _ in range(workers):
                 start("worker", f"http://127.0.0.1:{rng}", f"http://127.0.0.1:{hasher}", redis.port)
             return await asyncio.to_thread(speed, redis, seconds)
@@ -174,8 +175,5 @@ def _answered(services: Sequence[Service]) -> int:
     return sum(int(float(count)) for text in texts for count in _COUNT.findall(text))
 
 
-def _listens(port: int) -> bool:
-    try:
-        return urllib3.request("GET", f"http://127.0.0.1:{port}/1", timeout=1, retries=False).status > 0
-    except urllib3.exceptions.HTTPError:
-        return False
+def _answers(port: int) -> bool:
+    return web.status(f"http://127.0.0.1:{port}/1") is not None

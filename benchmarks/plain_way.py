@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests.integration.deployment import SANDBOX_REGISTRY, SERVICES, Deployment
+from tests.integration.deployment import SANDBOX, SANDBOX_REGISTRY, SERVICES, Deployment
 
 _KINDS: Final = "serviceaccounts,secrets,configmaps,services,deployments"
 _MADE_BY_THE_CLUSTER: Final = frozenset({"default", "kube-root-ca.crt"})
@@ -30,11 +30,11 @@ class PlainWay:
     environment: Mapping[str, str]
 
     @classmethod
-    def like(cls, deployment: Deployment, namespace: str, folder: Path, login: tuple[str, str]) -> PlainWay:
-        """Take the manifests over from a stack that is deployed; ``login`` is that of the registry."""
+    def like(cls, deployment: Deployment, namespace: str, folder: Path) -> PlainWay:
+        """Take the manifests over from a stack that is deployed."""
         docker = folder / "docker"
         docker.mkdir()
-        user = base64.b64encode(":".join(login).encode()).decode()
+        user = base64.b64encode(f"AWS:{SANDBOX.registry_password}".encode()).decode()
         (docker / "config.json").write_text(json.dumps({"auths": {SANDBOX_REGISTRY: {"auth": user}}}))
         (docker / "config.json").chmod(0o600)
         objects = json.loads(deployment.kubectl("get", _KINDS, "--output=json"))["items"]

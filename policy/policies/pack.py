@@ -32,8 +32,7 @@ STACK_RULES: Final = images.STACK_RULES
 
 def _policy(rule: Rule) -> Policy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        resource = Resource(args.resource_type, args.name, mapping(plain(args.props)), args.urn)
-        for message in rule.check(resource, Settings(args.get_config(), rule.settings)):
+        for message in rule.check(_resource(args), Settings(args.get_config(), rule.settings)):
             report(message, None)
 
     return ResourceValidationPolicy(
@@ -60,7 +59,7 @@ def _stack_policy(rule: StackRule) -> Policy:
     )
 
 
-def _resource(resource: PolicyResource) -> Resource:
+def _resource(resource: PolicyResource | ResourceValidationArgs) -> Resource:
     return Resource(resource.resource_type, resource.name, mapping(plain(resource.props)), resource.urn)
 
 

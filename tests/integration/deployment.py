@@ -35,7 +35,8 @@ _PROGRAM = (
     "Pulumi.dev.yaml",
     "requirements.txt",
 )
-SANDBOX_REGISTRY = sandbox_settings.read(ROOT / "Pulumi.dev.yaml").registry_host
+SANDBOX = sandbox_settings.read(ROOT / "Pulumi.dev.yaml")
+SANDBOX_REGISTRY = SANDBOX.registry_host
 _NEEDED = ("PULUMI_HOME", "KUBECONFIG", "AWS_ACCESS_KEY_ID")
 
 
@@ -109,9 +110,7 @@ def create(folder: Path, stack: str = STACK, **settings: Any) -> Deployment:
     (root / ".venv").symlink_to((ROOT / ".venv").resolve())
     template = (root / "Pulumi.dev.yaml").read_text()
     (root / "Pulumi.dev.yaml").unlink()
-    (root / f"Pulumi.{stack}.yaml").write_text(
-        "".join(line for line in template.splitlines(True) if "encryptionsalt" not in line)
-    )
+    (root / f"Pulumi.{stack}.yaml").write_text(without_salt(template))
     backend = folder / "backend"
     backend.mkdir()
     environment = {
@@ -126,12 +125,15 @@ def create(folder: Path, stack: str = STACK, **settings: Any) -> Deployment:
 def create_beside(other: Deployment, stack: str, **settings: Any) -> Deployment:
     """Another stack of the same copy, with a namespace of its own; its settings are those of ``other``, and these."""
     text = (other.folder / f"Pulumi.{other.project.stack}.yaml").read_text()
-    (other.folder / f"Pulumi.{stack}.yaml").write_text(
-        "".join(line for line in text.splitlines(True) if "encryptionsalt" not in line)
-    )
+    (other.folder / f"Pulumi.{stack}.yaml").write_text(without_salt(text))
     project = replace(other.project, stack=stack)
     registry = yaml.safe_load(text)["config"]["dockercoins:registry"]
     return _initialized(project, f"it-{secrets.token_hex(4)}", {"registry": registry, **settings})
+
+
+def without_salt(settings: str) -> str:
+    """The text of a stack file for another stack, which gets a salt of its own."""
+    return "".join(line for line in settings.splitlines(True) if "encryptionsalt" not in line)
 
 
 def _initialized(project: Project, name: str, settings: dict[str, Any]) -> Deployment:
