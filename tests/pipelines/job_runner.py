@@ -177,23 +177,14 @@ class _GitHubJob:
             added = path.read_text().split()
             script = self.place / "step.sh"
             script.write_text(self._value(step["run"]))
-            ended = subprocess.run(
-                ["bash", "-e", str(script)],
-                cwd=checkout,
-                env={
-                    **environment,
-                    **self._evaluated(step.get("env", {})),
-                    "PATH": ":".join([*reversed(added), environment["PATH"]]),
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=LIMIT,
-                check=False,
-            )
-            self.output += ended.stdout
-            succeeded = succeeded and ended.returncode == 0
+            variables = {
+                **environment,
+                **self._evaluated(step.get("env", {})),
+                "PATH": ":".join([*reversed(added), environment["PATH"]]),
+            }
+            step_succeeded, output = _bash(["-e", str(script)], checkout, variables)
+            self.output += output
+            succeeded = succeeded and step_succeeded
         return Ran(succeeded, self.output, checkout, summary.read_text(), self.role)
 
     def _use(self, action: str, given: Mapping[str, Any], checkout: Path, environment: dict[str, str]) -> None:
@@ -274,8 +265,8 @@ class GitLab:
         check_out(self.origin, checkout, ref, depth)
         for needed in job.get("needs", ()):
             _put(self._artifacts[needed], checkout)
-        succeeded, output = _bash([*job.get("before_script", ()), *job["script"]], checkout, environment)
-        output += _bash(job.get("after_script", ()), checkout, environment)[1]
+        succeeded, output = _in_one_shell([*job.get("before_script", ()), *job["script"]], checkout, environment)
+        output += _in_one_shell(job.get("after_script", ()), checkout, environment)[1]
         paths: Sequence[str] = job.get("artifacts", {}).get("paths", ())
         self._artifacts[name] = {path: (checkout / path).read_bytes() for path in paths if (checkout / path).exists()}
         return Ran(succeeded, output, checkout, role=environment.get("AWS_ROLE_ARN", ""))
@@ -289,10 +280,15 @@ def check_out(origin: Path, folder: Path, ref: str, depth: int) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-def _bash(commands: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[bool, str]:
-    """Whether the commands succeed, one after the other in one shell, and what they print."""
+def _in_one_shell(commands: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[bool, str]:
+    """Whether the commands succeed, one after the other, and what they print."""
+    return _bash(["-c", "\n".join(["set -eo pipefail", *commands])], folder, environment)
+
+
+def _bash(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[bool, str]:
+    """Whether a shell succeeds, and what it prints."""
     ended = subprocess.run(
-        ["bash", "-c", "\n".join(["set -eo pipefail", *commands])],
+        ["bash", *arguments],
         cwd=folder,
         env=dict(environment),
         stdin=subprocess.DEVNULL,

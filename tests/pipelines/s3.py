@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import boto3
-import urllib3
 
+from sandbox import web
 from sandbox.toolchain import Program
 from tests.manifests.tools import program
 from tests.plugins.engine_support import wait_until
@@ -122,7 +122,10 @@ def server() -> Generator[S3]:
         ):
             variables = {**environment, **settings, "VGW_PORT": f"127.0.0.1:{port}"}
             running.enter_context(_process(command, variables, folder / f"{command[0]}.log"))
-            wait_until(lambda port=port: _answers(port), f"the S3 server's `{command[0]}` on port {port}")
+            address = f"http://127.0.0.1:{port}/"
+            wait_until(
+                lambda address=address: web.status(address) is not None, f"the S3 server's `{command[0]}` at {address}"
+            )
         yield S3(endpoint, owner, cast("IAMClient", _client("iam", iam, owner, _IAM_REGION)))
 
 
@@ -146,14 +149,6 @@ def _process(command: list[str], environment: Mapping[str, str], log: Path) -> G
     finally:
         process.terminate()
         process.wait()
-
-
-def _answers(port: int) -> bool:
-    try:
-        urllib3.request("GET", f"http://127.0.0.1:{port}/", timeout=1.0, retries=False)
-    except urllib3.exceptions.HTTPError:
-        return False
-    return True
 
 
 class _MakesClients(Protocol):

@@ -7,11 +7,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from tests.plugins.engine_support import STACK, Project
-
-_ROOT: Final = Path(__file__).resolve().parents[2]
+from tests.integration.deployment import ROOT
+from tests.pipelines.checkouts import edit
+from tests.plugins.engine_support import Project
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Steps:
 
     def step(self, *arguments: str, without: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         """Run one step; standard error comes apart from the output."""
-        environment = {**self.project.environment, "PYTHONPATH": str(_ROOT), **variables}
+        environment = {**self.project.environment, "PYTHONPATH": str(ROOT), **variables}
         environment.pop(without, None)
         name, *rest = arguments
         return subprocess.run(
-            [sys.executable, "-m", "pipelines", name, "--stack", STACK, "--files", str(self.files), *rest],
+            [sys.executable, "-m", "pipelines", name, "--stack", self.project.stack, "--files", str(self.files), *rest],
             cwd=self.project.directory,
             env=environment,
             capture_output=True,
@@ -43,3 +43,7 @@ class Steps:
 
     def read(self, name: str) -> dict[str, Any]:
         return json.loads((self.files / name).read_text())
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Change the program."""
+        edit(self.project.directory / file, old, new)

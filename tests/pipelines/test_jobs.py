@@ -19,7 +19,6 @@ import base64
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,15 +26,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sandbox import settings as sandbox_settings
-from tests.integration.deployment import ROOT, Deployment, create, create_beside, get
+from tests.integration.deployment import ROOT, SANDBOX, Deployment, create, create_beside, get
+from tests.pipelines.checkouts import commit, copy_project, edit, git
 from tests.pipelines.job_runner import GitHub, GitLab, Machine, Ran, fresh_machine
 from tests.plugins.engine_support import PASSPHRASE
 from tests.unit.pipelines.comment_server import TOKEN, Comments, serving
 
-SANDBOX = sandbox_settings.read(ROOT / "Pulumi.dev.yaml")
 CLUSTER = SANDBOX.context
-PASSWORD = "123456789012-auth-token"
 PREVIEW_ROLE = "arn:aws:iam::123456789012:role/preview"
 APPLY_ROLE = "arn:aws:iam::123456789012:role/apply"
 PAGE = "services/webui/webui/static/index.html"
@@ -64,25 +61,10 @@ class Place:
         exists = git(self.origin, "branch", "--list", branch)
         git(self.origin, "switch", "--quiet", *([branch] if exists else ["--create", branch, "main"]))
         before = git(self.origin, "rev-parse", "HEAD")
-        path = self.origin / file
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
+        edit(self.origin / file, old, new)
         commit(self.origin, "A change")
         git(self.origin, "switch", "--quiet", "main")
         return before
-
-
-def git(folder: Path, *arguments: str) -> str:
-    completed = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
-    assert completed.returncode == 0, completed.stderr
-    return completed.stdout.strip()
-
-
-def commit(folder: Path, message: str) -> None:
-    git(folder, "add", "--all")
-    identity = ("-c", "user.name=A developer", "-c", "user.email=developer@example.com")
-    git(folder, *identity, "commit", "--quiet", "--message", message)
 
 
 def unsigned_token() -> str:
@@ -98,16 +80,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Generator[Place]:
     prod = create_beside(dev, "prod")
     folder = tmp_path_factory.mktemp("jobs")
     origin = folder / "origin"
-    listed = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (origin / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, origin / name)
+    copy_project(origin)
     for name in ("Pulumi.dev.yaml", "Pulumi.prod.yaml"):
         shutil.copy2(dev.folder / name, origin / name)
     git(origin, "init", "--quiet", "--initial-branch", "main")
     commit(origin, "The first version")
-    machine = fresh_machine(folder / "machine", PASSWORD)
+    machine = fresh_machine(folder / "machine", SANDBOX.registry_password)
     for name in ("github", "gitlab"):
         (folder / name).mkdir()
     backend = dev.project.environment["PULUMI_BACKEND_URL"]

@@ -5,35 +5,24 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Generator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.deployment import ROOT, Deployment, create
+from tests.pipelines.steps import Steps
 
 PACK = ROOT / "policy"
 
 
 @dataclass(frozen=True)
-class Pipeline:
+class Pipeline(Steps):
     deployment: Deployment
-    files: Path
 
     def preview(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = ["preview", "--stack", "test", "--files", str(self.files), "--policy-pack", str(PACK), *arguments]
-        return subprocess.run(
-            [sys.executable, "-m", "pipelines", *command],
-            cwd=self.deployment.folder,
-            env={**self.deployment.project.environment, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        return self.step("preview", "--policy-pack", str(PACK), *arguments)
 
     def configured(self, policies: dict[str, Any]) -> tuple[str, str]:
         """The arguments for a configuration of the pack."""
@@ -44,12 +33,6 @@ class Pipeline:
     def comment(self) -> str:
         return (self.files / "comment.md").read_text()
 
-    def edit(self, file: str, old: str, new: str) -> None:
-        path = self.deployment.folder / file
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
-
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Generator[Pipeline]:
@@ -57,7 +40,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Generator[Pipeline]:
     deployment = create(tmp_path_factory.mktemp("policies"), buildOnPreview="true")
     # Where the virtual environment that the pack names lies, seen from the pack.
     assert (ROOT / ".venv").exists()
-    yield Pipeline(deployment, tmp_path_factory.mktemp("files"))
+    yield Pipeline(deployment.project, tmp_path_factory.mktemp("files"), deployment)
     assert deployment.project.resources() == {}
 
 

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from tests.integration.deployment import ROOT, Deployment, create, get, until
+from tests.pipelines.checkouts import commit, copy_project, edit, git
 
-_IDENTITY = ("-c", "user.name=A developer", "-c", "user.email=developer@example.com")
 _PAGE = "services/webui/webui/static/index.html"
 
 
@@ -35,8 +35,7 @@ class Shipping:
     def push(self, message: str, stages: str = "none") -> subprocess.CompletedProcess[str]:
         """Commit everything and push it; the hook's output comes with git's, and checks ``stages`` first."""
         git(self.bare, "config", "dockercoins.stages", stages)
-        git(self.clone, "add", "--all")
-        git(self.clone, *_IDENTITY, "commit", "--quiet", "--message", message)
+        commit(self.clone, message)
         return self.push_ref("HEAD:main")
 
     def push_ref(self, ref: str) -> subprocess.CompletedProcess[str]:
@@ -53,21 +52,12 @@ class Shipping:
         )
 
     def edit(self, file: str, old: str, new: str) -> None:
-        path = self.clone / file
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
+        edit(self.clone / file, old, new)
 
     def running(self) -> dict[str, Any]:
         """What the cluster is to run and which pods do, apart from what nobody set."""
         specs = {name: item["spec"] for name, item in self.deployment.objects("deployments").items()}
         return {"deployments": specs, "outputs": self.deployment.project.outputs()}
-
-
-def git(folder: Path, *arguments: str) -> str:
-    completed = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
-    assert completed.returncode == 0, completed.stderr
-    return completed.stdout
 
 
 def said(pushed: subprocess.CompletedProcess[str]) -> str:
@@ -103,11 +93,7 @@ def shipping(tmp_path_factory: pytest.TempPathFactory) -> Generator[Shipping]:
     git(folder, "init", "--quiet", "--bare", str(bare))
     shutil.copy2(ROOT / "pipelines" / "post-receive", bare / "hooks" / "post-receive")
     git(bare, "config", "dockercoins.stack", "test")
-    listed = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, clone / name)
+    copy_project(clone)
     shutil.copy2(deployment.folder / "Pulumi.test.yaml", clone / "Pulumi.test.yaml")
     git(clone, "init", "--quiet", "--initial-branch", "main")
     git(clone, "remote", "add", "origin", str(bare))

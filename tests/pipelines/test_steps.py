@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from tests.integration.deployment import ROOT, SERVICES, Deployment, create
+from tests.integration.deployment import ROOT, SERVICES, Deployment, create, without_salt
 from tests.pipelines.steps import Steps
 from tests.plugins.engine_support import STACK
 
@@ -28,12 +27,6 @@ class Pipeline(Steps):
 
     def images(self) -> dict[str, str]:
         return dict(self.deployment.project.outputs()["images"])
-
-    def edit(self, file: str, old: str, new: str) -> None:
-        path = self.deployment.folder / file
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
 
 
 @pytest.fixture(scope="module")
@@ -150,30 +143,13 @@ def test_drift_is_told_by_name_and_a_stack_as_it_was_left_has_none(pipeline: Pip
 def test_verified_digests_are_promoted_to_another_stack_without_a_build(pipeline: Pipeline) -> None:
     project = pipeline.deployment.project
     project.run("stack", "init", "prod").stdout_or_fail()
-    settings = pipeline.deployment.folder / "Pulumi.prod.yaml"
     text = (pipeline.deployment.folder / "Pulumi.test.yaml").read_text()
-    settings.write_text("".join(line for line in text.splitlines(True) if "encryptionsalt" not in line))
-    verified = pipeline.files / "verified.json"
-    files = pipeline.files / "prod"
-    run = [sys.executable, "-m", "pipelines"]
-    environment = {**project.environment, "PYTHONPATH": str(ROOT)}
-    for arguments in (
-        ["promote", "--stack", "prod", "--verified", str(verified)],
-        ["preview", "--stack", "prod", "--files", str(files)],
-    ):
-        completed = subprocess.run(
-            [*run, *arguments],
-            cwd=pipeline.deployment.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert completed.returncode == 0, completed.stdout + completed.stderr
-    summary = json.loads((files / "summary.json").read_text())
-    assert summary["images"] == []
-    deployed = (files / "events.jsonl").read_text()
+    (pipeline.deployment.folder / "Pulumi.prod.yaml").write_text(without_salt(text))
+    prod = Steps(replace(project, stack="prod"), pipeline.files / "prod")
+    prod.succeed("promote", "--verified", str(pipeline.files / "verified.json"))
+    prod.succeed("preview")
+    assert prod.read("summary.json")["images"] == []
+    deployed = (prod.files / "events.jsonl").read_text()
     assert all(image in deployed for image in pipeline.images().values())
 
 
