@@ -60,12 +60,14 @@ def test_a_missing_environment_is_told_with_the_command_that_makes_it(tmp_path: 
     [
         ("import os; os._exit(7)", "program exited with non-zero exit code: 7"),
         ("import os; os.kill(os.getpid(), 9)", "program exited unexpectedly: signal: killed"),
+        ("import os; os.kill(os.getpid(), 2)", "program exited unexpectedly: signal: interrupt"),
     ],
 )
 def test_a_program_that_ends_without_a_word_is_told(tmp_path: Path, program: str, told: str) -> None:
     outcome = _project(tmp_path, program).preview()
     assert not outcome.succeeded
     assert told in outcome.errors
+    assert "Traceback" not in outcome.output
 
 
 def test_a_program_gets_its_settings_and_an_exception_is_told_once(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -76,7 +77,8 @@ func (i interpreter) command(ctx context.Context, variables []string, arguments 
 			"PYTHONHOME=",
 		)
 	}
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+	// Python ends without a word on this one, wherever it is; an interrupt may come while it ends, and is then shown.
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = patience
 	return command
 }

@@ -149,6 +149,9 @@ func (h *host) Run(ctx context.Context, request *pulumirpc.RunRequest) (*pulumir
 	switch {
 	case err == nil:
 		return &pulumirpc.RunResponse{}, nil
+	case ctx.Err() != nil:
+		// The engine has ended the program, since a resource failed, and has said so.
+		return &pulumirpc.RunResponse{Bail: true}, nil
 	case !errors.As(err, &exit):
 		return &pulumirpc.RunResponse{Error: fmt.Sprintf("the program was not run: %v", err)}, nil
 	case exit.ExitCode() == told:
