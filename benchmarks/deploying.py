@@ -6,18 +6,19 @@ import json
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import urllib3
 
 from benchmarks.plain_way import PlainWay, run
 from benchmarks.rounds import Figures, measure
+from benchmarks.timeline import Timeline, dependencies, followed
 from tests.integration.deployment import ROOT, SERVICES, Deployment, create, get
 
 PULUMI: Final = "pulumi up"
@@ -66,12 +67,12 @@ def change_to_running(rounds: int, tell: Callable[[str], None]) -> dict[str, Fig
             plain.remove()
 
 
-def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str, Figures], list[dict[str, Any]]]:
-    """Seconds from an empty registry and no namespace to the first coin; and the events of the last `pulumi up`.
+def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str, Figures], Timeline]:
+    """Seconds from an empty registry and no namespace to the first coin; and what the last `pulumi up` did when.
 
     What the Dockerfiles install is in the builder's cache for both ways; the services' code is new for both each time.
     """
-    events: list[dict[str, Any]] = []
+    seen: list[Timeline] = []
     with _folder() as folder, _deployed(folder / "stack") as example:
         plain = PlainWay.like(example, "", folder)
         address = urlsplit(example.url("/"))
@@ -82,13 +83,15 @@ def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str
                 _mark(deployment.folder / "services")
                 try:
                     began = time.monotonic()
-                    outcome = deployment.project.up()
+                    outcome, timeline = followed(deployment.project)
                     if not outcome.succeeded:
                         raise RuntimeError(outcome.output)
                     url = deployment.url("/json")
                     _wait(lambda: _coins(url) > 0, "the first coin")
-                    events[:] = outcome.events
-                    return time.monotonic() - began
+                    seconds = time.monotonic() - began
+                    depends = dependencies(deployment.project)
+                    seen.append(replace(timeline, depends=depends, marks={"first coin": seconds}))
+                    return seconds
                 finally:
                     deployment.project.destroy()
 
@@ -106,7 +109,7 @@ def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str
             finally:
                 way.remove()
 
-        return measure({PULUMI: by_pulumi, PLAIN: by_hand}, rounds, tell, "s"), events
+        return measure({PULUMI: by_pulumi, PLAIN: by_hand}, rounds, tell, "s"), seen[-1]
 
 
 def nothing_to_do(rounds: int, tell: Callable[[str], None]) -> dict[str, Figures]:
@@ -137,23 +140,6 @@ def nothing_to_do(rounds: int, tell: Callable[[str], None]) -> dict[str, Figures
             contenders[f"{command}, no change"] = partial(timed, deployment.folder, ours, *arguments)
             contenders[f"{command}, empty program"] = partial(timed, empty, environment, *arguments)
         return measure(contenders, rounds, tell, "s")
-
-
-def spans(events: Sequence[Mapping[str, Any]]) -> list[str]:
-    """When each resource that takes a second or more began and ended, in seconds after the first event."""
-    begun: dict[str, float] = {}
-    told: list[tuple[float, float, str]] = []
-    start = min((event["timestamp"] for event in events if event.get("timestamp")), default=0)
-    for event in events:
-        at = event.get("timestamp", 0) - start
-        for kind in ("resourcePreEvent", "resOutputsEvent"):
-            if kind in event:
-                urn = event[kind]["metadata"]["urn"]
-                if kind == "resourcePreEvent":
-                    begun[urn] = at
-                elif at - begun.get(urn, at) >= 1:
-                    told.append((begun[urn], at, " ".join(urn.split("::")[-2:])))
-    return [f"{began:4.0f} s to {ended:4.0f} s  {name.rpartition('$')[2]}" for began, ended, name in sorted(told)]
 
 
 @contextmanager

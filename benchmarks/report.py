@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.rounds import Figures
+from benchmarks import drawing
+from benchmarks.rounds import Figures, line
+
+Picture = Callable[[Path], object]
+"""Draws itself into an SVG file."""
 
 FOLDER: Final = Path(__file__).resolve().parent / "results"
 """What the last run on record has left."""
@@ -37,6 +41,8 @@ class Result:
     figures: dict[str, Figures] = field(default_factory=dict[str, Figures])
     findings: list[Finding] = field(default_factory=list[Finding])
     notes: list[str] = field(default_factory=list[str])
+    pictures: dict[str, Picture] = field(default_factory=dict[str, Picture], compare=False)
+    """By name, beside the plot of the figures. They are drawn when the result is kept, and not loaded with it."""
 
 
 def at_most(what: str, limit: float, seen: float, text: str) -> Finding:
@@ -82,12 +88,16 @@ def details(result: Result) -> str:
 
 
 def save(name: str, result: Result, on: Mapping[str, str], folder: Path = FOLDER) -> None:
-    """Keep a result as JSON, and as a plot beside it."""
+    """Keep a result as ``<name>.json``, its plot as ``<name>.svg`` and each picture as ``<name>-<picture>.svg``."""
     folder.mkdir(exist_ok=True)
-    document = {"machine": dict(on), **asdict(result)}
+    kept = asdict(replace(result, pictures={}))
+    del kept["pictures"]
+    document = {"machine": dict(on), **kept}
     (folder / f"{name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     if result.figures:
         plot(result, folder / f"{name}.svg")
+    for picture, draw in result.pictures.items():
+        draw(folder / f"{name}-{picture}.svg")
 
 
 def load(name: str, folder: Path = FOLDER) -> Result:
@@ -107,22 +117,68 @@ def load(name: str, folder: Path = FOLDER) -> Result:
 
 
 def plot(result: Result, file: Path) -> None:
-    """Draw a bar for each median, and a whisker from the lowest figure to the highest."""
-    from matplotlib.figure import Figure  # noqa: PLC0415 - takes a second, and tables need none
+    """Draw a bar for each median with its number, and a whisker from the lowest figure to the highest.
 
+    The axis begins at 0, so that lengths compare; a figure too small to be seen beside the largest is read as a number.
+    """
     names = list(result.figures)
-    medians = [figures.median for figures in result.figures.values()]
-    below = [figures.median - figures.lowest for figures in result.figures.values()]
-    above = [figures.highest - figures.median for figures in result.figures.values()]
-    figure: Any = Figure(figsize=(8, 0.6 + 0.45 * len(names)), layout="constrained")
-    axes = figure.subplots()
-    axes.barh(names, medians, xerr=[below, above], color="#4c8bf5", ecolor="#333333", capsize=3)
-    axes.invert_yaxis()
-    axes.set_xlabel(result.unit)
-    axes.set_title(result.title)
-    axes.spines[["top", "right"]].set_visible(False)
-    # Without a date or random names, equal figures give an equal file.
-    figure.savefig(file, metadata={"Date": None, "Creator": None})
+    every = list(result.figures.values())
+    medians = [figures.median for figures in every]
+    below = [figures.median - figures.lowest for figures in every]
+    above = [figures.highest - figures.median for figures in every]
+    with drawing.picture(file, 8, 0.9 + 0.4 * len(names)) as axes:
+        axes.barh(names, medians, xerr=[below, above], color=drawing.COLOURS[0], ecolor=drawing.INK, capsize=3)
+        for row, figures in enumerate(every):
+            axes.annotate(
+                _label(figures), (figures.highest, row), (6, 0), textcoords="offset points", va="center", fontsize=9
+            )
+        axes.invert_yaxis()
+        axes.set_xlim(left=0)
+        axes.set_xlabel(result.unit)
+        axes.set_title(result.title)
+
+
+def plot_growth(
+    points_by_series: Mapping[str, Sequence[tuple[float, float]]], file: Path, xlabel: str, ylabel: str, title: str = ""
+) -> None:
+    """Draw figures against a size, each series with the straight line that fits it best, and that line in words.
+
+    Args:
+        points_by_series: name to pairs of size and figure; a size may occur several times, once for each round.
+        file: an SVG.
+        xlabel: what the size counts.
+        ylabel: unit of the figures.
+        title: what it shows.
+    """
+    with drawing.picture(file, 8, 4.5) as axes:
+        for number, (name, points) in enumerate(points_by_series.items()):
+            colour = drawing.COLOURS[number % len(drawing.COLOURS)]
+            xs, ys = [x for x, _ in points], [y for _, y in points]
+            label = name
+            if len(set(xs)) > 1:
+                slope, start, explained = line(points)
+                ends = [min(xs), max(xs)]
+                axes.plot(ends, [start + slope * x for x in ends], color=colour, linewidth=1.2)
+                label = f"{name}: {_line(slope, start)} (R² {explained:.3f})"
+            axes.plot(xs, ys, "o", color=colour, markersize=5, label=label)
+        axes.set_xticks(sorted({x for points in points_by_series.values() for x, _ in points}))
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel(ylabel)
+        axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+        axes.legend(loc="upper left", frameon=False)
+        axes.set_title(title)
+
+
+def _label(figures: Figures) -> str:
+    spread = f" ({drawing.number(figures.lowest)} to {drawing.number(figures.highest)})"
+    return drawing.number(figures.median) + (spread if figures.lowest < figures.highest else "")
+
+
+def _line(slope: float, start: float) -> str:
+    sign = "-" if start < 0 else "+"
+    return f"{drawing.number(slope)} each {sign} {drawing.number(abs(start))}"
 
 
 def _processor() -> str:

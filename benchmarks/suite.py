@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
-from benchmarks import deploying, mining
+from benchmarks import deploying, mining, timeline
 from benchmarks.report import Finding, Result, at_least, at_most
 from benchmarks.rounds import Figures, ratio
 
@@ -27,13 +28,15 @@ def _change(rounds: int, tell: Tell) -> Result:
 
 
 def _first(rounds: int, tell: Tell) -> Result:
-    figures, events = deploying.first_deployment(rounds, tell)
+    title = "From nothing to the first coin"
+    figures, seen = deploying.first_deployment(rounds, tell)
     return Result(
-        "From nothing to the first coin",
+        title,
         "s",
         figures,
         [_by_hand(figures, "First deployment", _AT_FIRST)],
-        deploying.spans(events),
+        timeline.lines(seen),
+        {"timeline": partial(timeline.draw, seen, title=f"{title}, by pulumi up")},
     )
 
 
