@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping
 
 RANDOM_BYTES = 32
@@ -12,6 +13,23 @@ COINS_EACH = 16
 
 _DEVIATIONS = 6.0
 """So far from what is expected an honest run gets once in five hundred million."""
+
+_COUNT = re.compile(r"^dockercoins_http_request_duration_seconds_count\{.*\} (\d+(?:\.\d+)?)$", re.MULTILINE)
+
+
+class DishonestError(Exception):
+    """Hashes were counted that were not done; the message says what shows it."""
+
+
+def verify(hashes: int, wallet: Mapping[bytes, bytes], served: Mapping[str, int] | None = None) -> None:
+    """Raise DishonestError if there are ``complaints``, of which see there."""
+    if found := complaints(hashes, wallet, served):
+        raise DishonestError("; ".join(found))
+
+
+def answered(metrics: str) -> int:
+    """How many requests a service has answered by its own metrics, those of probes among them."""
+    return sum(int(float(count)) for count in _COUNT.findall(metrics))
 
 
 def complaints(hashes: int, wallet: Mapping[bytes, bytes], served: Mapping[str, int] | None = None) -> list[str]:

@@ -3,68 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import urllib3
 
-from benchmarks.honesty import complaints
+from benchmarks.crew import Crew, Mine, speed
+from benchmarks.honesty import answered, verify
 from benchmarks.rounds import Figures, measure
 from sandbox import web
 from tests.services.harness import Fleet, Redis, Service, free_port, until
 
 _Size = TypeVar("_Size")
-_WARM_UP = 2.0
-_COUNT = re.compile(r"^dockercoins_http_request_duration_seconds_count\{.*\} (\d+(?:\.\d+)?)$", re.MULTILINE)
-
-
-class DishonestError(Exception):
-    """Hashes were counted that were not done; the message says what shows it."""
-
-
-@dataclass(frozen=True)
-class Crew:
-    """So many processes of each service."""
-
-    rngs: int
-    hashers: int
-    workers: int
-
-    def __str__(self) -> str:
-        """Like ``4 workers, 1 rng, 1 hasher``."""
-        counts = ((self.workers, "worker"), (self.rngs, "rng"), (self.hashers, "hasher"))
-        return ", ".join(f"{count} {name}{'s' if count > 1 else ''}" for count, name in counts)
-
-
-def speed(redis: Redis, seconds: float) -> float:
-    """Hashes a second that redis counts, once the start is over.
-
-    It is counted from one change of the count to another, since workers write about once a second.
-    """
-    time.sleep(_WARM_UP)
-    first, began = _changed(redis)
-    while True:
-        last, now = _changed(redis)
-        if now - began >= seconds:
-            return (last - first) / (now - began)
-
-
-def _changed(redis: Redis, limit: float = 30) -> tuple[int, float]:
-    """The count of hashes at its next change, and when that was seen."""
-    before, end = redis.hashes(), time.monotonic() + limit
-    while time.monotonic() < end:
-        if (count := redis.hashes()) != before:
-            return count, time.monotonic()
-        time.sleep(0.005)
-    raise TimeoutError(f"nobody mined for {limit:.0f} s; the count stays at {before}")
 
 
 async def ours(crew: Crew, seconds: float) -> float:
@@ -83,10 +39,9 @@ async def ours(crew: Crew, seconds: float) -> float:
             workers = await start_workers(
                 fleet, redis, crew.workers, [rng.url for rng in rngs], [hasher.url for hasher in hashers]
             )
-            figure = await asyncio.to_thread(speed, redis, seconds)
+            figure = await asyncio.to_thread(speed, redis.hashes, seconds)
             await stop(workers)
-            served = {"rng": _answered(rngs), "hasher": _answered(hashers)}
-            check(redis, served)
+            check(redis, {"rng": requests_answered(rngs), "hasher": requests_answered(hashers)})
             return figure
         finally:
             fleet.close()
@@ -118,9 +73,7 @@ async def stop(workers: Sequence[Service]) -> None:
 
 def check(redis: Redis, served: dict[str, int] | None = None) -> None:
     """Raise DishonestError if what redis holds cannot come from as many hashes as it counts."""
-    found = complaints(redis.hashes(), redis.client.hgetall("wallet"), served)
-    if found:
-        raise DishonestError("; ".join(found))
+    verify(redis.hashes(), redis.client.hgetall("wallet"), served)
 
 
 async def simplest(workers: int, seconds: float) -> float:
@@ -142,12 +95,18 @@ async def simplest(workers: int, seconds: float) -> float:
                 await until(partial(_answers, port), f"port {port}")
             for _ in range(workers):
                 start("worker", f"http://127.0.0.1:{rng}", f"http://127.0.0.1:{hasher}", redis.port)
-            return await asyncio.to_thread(speed, redis, seconds)
+            return await asyncio.to_thread(speed, redis.hashes, seconds)
         finally:
             for process in processes:
                 process.kill()
                 process.wait()
             redis.close()
+
+
+@contextmanager
+def processes(seconds: float) -> Generator[Mine]:
+    """Our services as processes of this machine, measured for so many seconds; see ``ours``."""
+    yield lambda crew: _run(ours, crew, seconds)
 
 
 def compare(crews: Sequence[Crew], seconds: float, rounds: int, tell: Callable[[str], None]) -> dict[str, Figures]:
@@ -169,10 +128,11 @@ def _run(measured: Callable[[_Size, float], Coroutine[None, None, float]], size:
     return asyncio.run(measured(size, seconds))
 
 
-def _answered(services: Sequence[Service]) -> int:
+def requests_answered(services: Sequence[Service]) -> int:
     """How many requests they have answered, those of probes among them."""
-    texts = (urllib3.request("GET", f"{service.url}/metrics", timeout=5).data.decode() for service in services)
-    return sum(int(float(count)) for text in texts for count in _COUNT.findall(text))
+    return sum(
+        answered(urllib3.request("GET", f"{service.url}/metrics", timeout=5).data.decode()) for service in services
+    )
 
 
 def _answers(port: int) -> bool:

@@ -1,6 +1,7 @@
 """The benchmark of mining in small: it measures, and it finds services that cheat."""
 
 import asyncio
+import subprocess
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,9 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from benchmarks import mining
-from benchmarks.mining import Crew, DishonestError
+from benchmarks.crew import Crew, speed
+from benchmarks.honesty import DishonestError
+from benchmarks.mining_containers import containers
 
-from .harness import Fleet, Redis
+from .harness import Fleet, Redis, docker
 
 
 @contextmanager
@@ -45,12 +48,24 @@ def _answering(content: bytes) -> Generator[str]:
 
 async def _mined(fleet: Fleet, redis: Redis, rng: str, hasher: str) -> None:
     workers = await mining.start_workers(fleet, redis, 1, [rng], [hasher])
-    await asyncio.to_thread(mining.speed, redis, 1)
+    await asyncio.to_thread(speed, redis.hashes, 1)
     await mining.stop(workers)
 
 
 async def test_ours_and_the_simplest_way_are_measured() -> None:
     assert await mining.ours(Crew(1, 1, 2), 1) > await mining.simplest(1, 1) > 0
+
+
+@pytest.mark.docker
+def test_containers_mine_and_nothing_of_them_is_left() -> None:
+    client = docker()
+    if client is None or subprocess.run([client, "info"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no Docker Engine")
+    with containers(1) as mine:
+        assert mine(Crew(2, 1, 2)) > 0
+    for what in (("ps", "--all"), ("network", "ls"), ("image", "ls")):
+        listed = subprocess.run([client, *what], capture_output=True, text=True, check=True).stdout
+        assert "dockercoins-benchmark-" not in listed
 
 
 async def test_an_rng_that_repeats_itself_is_found(fleet: Fleet, redis: Redis) -> None:

@@ -1,6 +1,8 @@
 import hashlib
 
-from benchmarks.honesty import complaints
+import pytest
+
+from benchmarks.honesty import DishonestError, answered, complaints, verify
 
 _UNITS = [hashlib.sha256(f"unit {number}".encode()).digest() for number in range(4000)]
 _WALLET = {digest.encode(): unit for unit in _UNITS if (digest := hashlib.sha256(unit).hexdigest()).startswith("0")}
@@ -42,3 +44,19 @@ def test_work_that_nobody_was_asked_for_is_found() -> None:
     assert complaints(4000, _WALLET, {"rng": 4000, "hasher": 12}) == [
         "4000 hashes were counted, but hasher answered 12 requests"
     ]
+
+
+def test_a_dishonest_run_is_refused_with_all_that_shows_it() -> None:
+    verify(4000, _WALLET, {"rng": 4000})
+    with pytest.raises(DishonestError, match=r"^8000 hashes give about 500 coins.*; .*but rng answered 4000 requests$"):
+        verify(8000, _WALLET, {"rng": 4000, "hasher": 8000})
+
+
+def test_requests_of_every_kind_and_status_are_added_up() -> None:
+    metrics = """# TYPE dockercoins_http_request_duration_seconds histogram
+dockercoins_http_request_duration_seconds_count{route="/",status="200"} 1200.0
+dockercoins_http_request_duration_seconds_count{route="/",status="503"} 3.0
+dockercoins_http_request_duration_seconds_sum{route="/",status="200"} 7.0
+dockercoins_http_requests_in_flight 9.0
+"""
+    assert answered(metrics) == 1203
