@@ -17,7 +17,7 @@ from benchmarks.waiting import wait
 from components.observability import METRICS_PORT
 from tests.integration.deployment import Deployment
 
-_SERVED: Final[tuple[str, ...]] = ("rng", "hasher")
+_SERVED: Final = ("rng", "hasher")
 _NAME: Final = "app.kubernetes.io/name"
 _FORWARDING: Final = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ->")
 # Each look passes through the API server and the kubelet, which take from the same processor.
@@ -36,7 +36,7 @@ def cluster(seconds: float) -> Generator[Mine]:
         TimeoutError: the pods did not come or go.
     """
     with deployed(profile="full", workerReplicas="0") as deployment:
-        served = dict.fromkeys(_SERVED, 0)
+        served: dict[str, int] = dict.fromkeys(_SERVED, 0)
 
         def mine(crew: Crew) -> float:
             scale(deployment, worker=0, rng=crew.rngs, hasher=crew.hashers)
