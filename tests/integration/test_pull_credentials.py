@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -75,21 +76,23 @@ pulumi.export("secret", secret.secret_name)
 
 # --- refresh: a pull secret that is renewed within the cluster ---
 
+# The tests say when it is renewed. A run by the clock, at an hour that the default names, would come in between.
+NOT_NOW = f"0 {(datetime.now(UTC).hour + 12) % 24} * * *"
 REFRESHED = """
 secret = RefreshedPullSecret(
     "pull",
     RefreshedPullSecretArgs(
         namespace=namespace, login=login, region=os.environ["TEST_REGION"], image=os.environ["TEST_PYTHON_IMAGE"],
-        endpoint=os.environ["TEST_AWS"], {identity}
+        endpoint=os.environ["TEST_AWS"], schedule="{schedule}", {identity}
     ),
     provider=cluster,
 )
 pulumi.export("secret", secret.secret_name)
 """
 WITH_KEY = REFRESHED.format(
-    identity='access_key_id=config.require("keyId"), secret_access_key=config.require_secret("key")'
+    schedule=NOT_NOW, identity='access_key_id=config.require("keyId"), secret_access_key=config.require_secret("key")'
 )
-WITH_ROLE = REFRESHED.format(identity='role_arn="arn:aws:iam::123456789012:role/pull"')
+WITH_ROLE = REFRESHED.format(schedule=NOT_NOW, identity='role_arn="arn:aws:iam::123456789012:role/pull"')
 
 
 @dataclass(frozen=True)
