@@ -132,6 +132,7 @@ def plot(result: Result, file: Path) -> None:
             axes.annotate(
                 _label(figures), (figures.highest, row), (6, 0), textcoords="offset points", va="center", fontsize=9
             )
+        axes.margins(y=0.1 / len(names))
         axes.invert_yaxis()
         axes.set_xlim(left=0)
         axes.set_xlabel(result.unit)
