@@ -22,7 +22,7 @@ from tests.services.harness import ROOT, SERVICES, docker
 
 _PORT: Final = 8080
 _REDIS_PORT: Final = 6379
-_LABEL: Final = "dockercoins.benchmark"
+_LABEL: Final = "dockercoins.mining"
 _BUILT: Final = ("hasher", "rng", "worker")
 _READY_WITHIN: Final = 30.0  # seconds
 _STOPPED_WITHIN: Final = 20  # seconds
@@ -43,7 +43,7 @@ def containers(seconds: float) -> Generator[Mine]:
         RuntimeError: docker is missing, or has failed; the message has what it said.
         DishonestError: hashes were counted that were not done.
     """
-    images = {service: f"dockercoins-benchmark-{service}:{secrets.token_hex(4)}" for service in _BUILT}
+    images = {service: f"dockercoins-mining-{service}:{secrets.token_hex(4)}" for service in _BUILT}
     settings: Mapping[str, Any] = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
     python = f"PYTHON_IMAGE={settings['dockercoins:pythonImage']}"
     try:
@@ -90,7 +90,7 @@ class _Place:
 
 @contextmanager
 def _place(images: Mapping[str, str]) -> Generator[_Place]:
-    place = _Place(f"dockercoins-benchmark-{secrets.token_hex(4)}", images)
+    place = _Place(f"dockercoins-mining-{secrets.token_hex(4)}", images)
     _docker("network", "create", place.name)
     try:
         yield place

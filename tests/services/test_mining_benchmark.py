@@ -65,7 +65,7 @@ def test_containers_mine_and_nothing_of_them_is_left() -> None:
         assert mine(Crew(2, 1, 2)) > 0
     for what in (("ps", "--all"), ("network", "ls"), ("image", "ls")):
         listed = subprocess.run([client, *what], capture_output=True, text=True, check=True).stdout
-        assert "dockercoins-benchmark-" not in listed
+        assert "dockercoins-mining-" not in listed
 
 
 async def test_an_rng_that_repeats_itself_is_found(fleet: Fleet, redis: Redis) -> None:
