@@ -9,10 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from benchmarks import mining
+from benchmarks import mining, mining_containers
 from benchmarks.crew import Crew, speed
 from benchmarks.honesty import DishonestError
 from benchmarks.mining_containers import containers
+from benchmarks.rounds import measure
 
 from .harness import Fleet, Redis, docker
 
@@ -56,16 +57,42 @@ async def test_ours_and_the_simplest_way_are_measured() -> None:
     assert await mining.ours(Crew(1, 1, 2), 1) > await mining.simplest(1, 1) > 0
 
 
-@pytest.mark.docker
-def test_containers_mine_and_nothing_of_them_is_left() -> None:
+@pytest.fixture
+def engine() -> str:
     client = docker()
     if client is None or subprocess.run([client, "info"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no Docker Engine")
-    with containers(1) as mine:
-        assert mine(Crew(2, 1, 2)) > 0
-    for what in (("ps", "--all"), ("network", "ls"), ("image", "ls")):
-        listed = subprocess.run([client, *what], capture_output=True, text=True, check=True).stdout
-        assert "dockercoins-mining-" not in listed
+    return client
+
+
+def _nothing_is_left(client: str) -> bool:
+    kinds = (("ps", "--all"), ("network", "ls"), ("image", "ls"))
+    listed = [subprocess.run([client, *kind], capture_output=True, text=True, check=True).stdout for kind in kinds]
+    return not any("dockercoins-mining-" in text for text in listed)
+
+
+@pytest.mark.docker
+def test_processes_and_containers_take_turns_and_nothing_of_them_is_left(engine: str) -> None:
+    with mining.processes(1) as here, containers(1) as boxed:
+        contenders = {"processes": lambda: here(Crew(1, 1, 1)), "containers": lambda: boxed(Crew(2, 1, 2))}
+        figures = measure(contenders, 1, lambda _: None, "hashes/s")
+    assert all(figure.lowest > 0 for figure in figures.values())
+    assert _nothing_is_left(engine)
+
+
+def _seven(metrics: str) -> int:
+    del metrics
+    return 7
+
+
+@pytest.mark.docker
+def test_containers_that_cheat_are_found_and_nothing_of_them_is_left(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mining_containers, "answered", _seven)
+    with containers(1) as mine, pytest.raises(DishonestError, match=r"rng answered 14 .*hasher answered 7 "):
+        mine(Crew(2, 1, 1))
+    assert _nothing_is_left(engine)
 
 
 async def test_an_rng_that_repeats_itself_is_found(fleet: Fleet, redis: Redis) -> None:
