@@ -176,8 +176,8 @@ class Workshop:
     def cold(self, service: str) -> float:
         """Seconds to build without a cache.
 
-        What is built without a cache takes the place of what was there: BuildKit knows the files that a stage copies from
-        another by their content, without times, while a layer's digest has the times in it. The service would get
+        What is built without a cache takes the place of what was there: BuildKit knows the files that one stage copies
+        from another by their content, without times, while a layer's digest has the times in it. The service would get
         layers of its own, and no longer share them with services that have the same lock. So each stage begins with an
         empty folder of a name that was never there, and all after it is another thing to the cache.
         """
