@@ -90,7 +90,8 @@ def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str
                     _wait(lambda: _coins(url) > 0, "the first coin")
                     seconds = time.monotonic() - began
                     depends = dependencies(deployment.project)
-                    seen.append(replace(timeline, depends=depends, marks={"first coin": seconds}))
+                    marks = {**timeline.marks, "first coin": seconds}
+                    seen.append(replace(timeline, depends=depends, marks=marks))
                     return seconds
                 finally:
                     deployment.project.destroy()

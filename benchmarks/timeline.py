@@ -20,6 +20,9 @@ SHORTEST: Final = 0.5
 START: Final = "engine and program"
 """The name of what is before the first resource: the engine starts, and the program is imported."""
 
+ENDED: Final = "pulumi up has ended"
+"""The mark of the end of the command."""
+
 _LOOK: Final = 0.02  # seconds between two looks at the event log
 _KINDS: Final = (
     # A URN's type, or the package that it begins with, to what readers call it.
@@ -105,8 +108,9 @@ def followed(project: Project) -> tuple[Outcome, Timeline]:
         finally:
             ended.set()
             follower.join()
+        marks = {ENDED: time.monotonic() - began}
     outcome = Outcome(("up",), ran.exit_code, ran.stdout + ran.stderr, tuple(event for _, event in seen))
-    return outcome, Timeline(tuple(spans(seen)))
+    return outcome, Timeline(tuple(spans(seen)), marks=marks)
 
 
 def dependencies(project: Project) -> dict[str, list[str]]:
@@ -177,12 +181,12 @@ def draw(timeline: Timeline, file: Path, shortest: float = SHORTEST, title: str 
                 va="center",
                 fontsize=8,
             )
-        for mark, at in timeline.marks.items():
+        for number, (mark, at) in enumerate(timeline.marks.items()):
             axes.axvline(at, color="#d93025", linestyle="--", linewidth=1.2)
             axes.annotate(
                 f"{mark}, {at:.1f} s",
                 (at, 1),
-                (-4, -2),
+                (-4, -2 - 12 * number),
                 xycoords=axes.get_xaxis_transform(),
                 textcoords="offset points",
                 ha="right",

@@ -1,9 +1,13 @@
 """When resources began and ended, told from the engine's events."""
 
+import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.timeline import Span, Timeline, draw, lines, spans
+from benchmarks.timeline import ENDED, Span, Timeline, dependencies, draw, followed, lines, spans
+from tests.plugins.engine_support import Project
 
 _PREFIX = "urn:pulumi:test::dockercoins::"
 _REPOSITORY = f"{_PREFIX}dockercoins:ecr:EcrRegistry$aws:ecr/repository:Repository::registry-webui"
@@ -91,3 +95,45 @@ def test_equal_timelines_give_equal_pictures_with_a_bar_for_each_line(tmp_path: 
     for text in ("Image webui", "Deployment redis", "Deployment webui", "first coin, 12.8 s", "6.0", "its push"):
         assert f"<!-- {text} -->" in one
     assert "<!-- Repository registry-webui -->" not in one
+
+
+_ENGINE = """#!{python}
+import pathlib, sys
+if "export" in sys.argv:
+    print({state!r})
+else:
+    log = pathlib.Path(sys.argv[sys.argv.index("--event-log") + 1])
+    with log.open("w") as stream:
+        for part in {parts!r}:
+            stream.write(part)
+            stream.flush()
+"""
+
+
+def _engine(folder: Path, events: list[dict[str, Any]], state: dict[str, Any]) -> Project:
+    """A command in the place of pulumi that writes each event in two goes, the last one as it ends."""
+    lines = [f"{json.dumps(event)}\n" for event in events]
+    parts = [part for line in lines for part in (line[:20], line[20:])]
+    command = folder / "pulumi"
+    command.write_text(_ENGINE.format(python=sys.executable, state=json.dumps(state), parts=parts))
+    command.chmod(0o755)
+    return Project(folder, {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"})
+
+
+def test_no_event_is_lost_though_they_are_read_while_they_are_written(tmp_path: Path) -> None:
+    events = [event for _ in range(200) for event in (_before(_REPOSITORY), _after(_REPOSITORY))]
+    outcome, timeline = followed(_engine(tmp_path, events, {}))
+    assert outcome.succeeded
+    assert list(outcome.events) == events
+    assert len(timeline.spans) == 201
+    assert all(0 <= span.began <= span.ended <= timeline.marks[ENDED] for span in timeline.spans)
+
+
+def test_a_resource_waits_for_its_provider_too(tmp_path: Path) -> None:
+    provider = f"{_PREFIX}pulumi:providers:docker::docker"
+    resources = [
+        {"urn": _IMAGE, "dependencies": [_REPOSITORY], "provider": f"{provider}::0b7c"},
+        {"urn": provider},
+    ]
+    project = _engine(tmp_path, [], {"deployment": {"resources": resources}})
+    assert dependencies(project) == {_IMAGE: [_REPOSITORY, provider], provider: []}
