@@ -101,7 +101,7 @@ def followed(project: Project) -> tuple[Outcome, Timeline]:
         seen: list[tuple[float, dict[str, Any]]] = []
         ended = threading.Event()
         began = time.monotonic()
-        follower = threading.Thread(target=_follow, args=(log, ended, seen, lambda: time.monotonic() - began))
+        follower = threading.Thread(target=follow, args=(log, ended, seen, lambda: time.monotonic() - began))
         follower.start()
         try:
             ran = project.run("up", "--yes", "--skip-preview", "--event-log", str(log))
@@ -111,6 +111,35 @@ def followed(project: Project) -> tuple[Outcome, Timeline]:
         marks = {ENDED: time.monotonic() - began}
     outcome = Outcome(("up",), ran.exit_code, ran.stdout + ran.stderr, tuple(event for _, event in seen))
     return outcome, Timeline(tuple(spans(seen)), marks=marks)
+
+
+def follow(
+    log: Path, ended: threading.Event, seen: list[tuple[float, dict[str, Any]]], clock: Callable[[], float]
+) -> None:
+    """Read the events from a file that another process writes, until that has ended and nothing is left.
+
+    Args:
+        log: a line of JSON each; it need not be there yet.
+        ended: whether the other process has.
+        seen: gets each event with the time of the look that found it whole.
+        clock: tells that time.
+    """
+    rest = ""
+    position = 0
+    while True:
+        # Asked first: what was written before the end is read after it.
+        last = ended.is_set()
+        if log.exists():
+            with log.open(encoding="utf-8") as stream:
+                stream.seek(position)
+                rest += stream.read()
+                position = stream.tell()
+            at = clock()
+            *whole, rest = rest.split("\n")
+            seen += [(at, json.loads(line)) for line in whole if line]
+        if last:
+            return
+        ended.wait(_LOOK)
 
 
 def dependencies(project: Project) -> dict[str, list[str]]:
@@ -208,28 +237,6 @@ def draw(timeline: Timeline, file: Path, shortest: float = SHORTEST, title: str 
         if chain:
             legend.append(Patch(fill=False, edgecolor="black", label="the chain that bounds it"))
         axes.legend(handles=legend, loc="lower left", fontsize=8, framealpha=1)
-
-
-def _follow(
-    log: Path, ended: threading.Event, seen: list[tuple[float, dict[str, Any]]], clock: Callable[[], float]
-) -> None:
-    """Read the lines of a file that another process writes, until that has ended and nothing is left."""
-    rest = ""
-    position = 0
-    while True:
-        # Asked first: what was written before the end is read after it.
-        last = ended.is_set()
-        if log.exists():
-            with log.open(encoding="utf-8") as stream:
-                stream.seek(position)
-                rest += stream.read()
-                position = stream.tell()
-            at = clock()
-            *whole, rest = rest.split("\n")
-            seen += [(at, json.loads(line)) for line in whole if line]
-        if last:
-            return
-        ended.wait(_LOOK)
 
 
 def _provider(resource: Mapping[str, Any]) -> list[str]:

@@ -73,13 +73,13 @@ def test_a_layer_is_weighed_by_its_files_and_links_and_named_by_the_digest_of_it
         entry = tarfile.TarInfo("app/code.py")
         entry.size = 5000
         archive.addfile(entry, io.BytesIO(bytes(5000)))
-        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+        for kind, target in ((tarfile.SYMTYPE, "code.py"), (tarfile.LNKTYPE, "app/code.py")):
             entry = tarfile.TarInfo(f"app/{kind.decode()}")
-            entry.type, entry.linkname = kind, "app/code.py"
+            entry.type, entry.linkname = kind, target
             archive.addfile(entry)
     layer = layer_of(io.BytesIO(written.getvalue()))
     assert layer is not None
-    assert layer.size == 5000 + len("app/code.py")
+    assert layer.size == 5000 + len("code.py")
     assert layer.digest == f"sha256:{hashlib.sha256(written.getvalue()).hexdigest()}"
     assert 0 < layer.compressed < 1000
 

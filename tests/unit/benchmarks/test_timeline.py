@@ -3,11 +3,12 @@
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
-from benchmarks.timeline import ENDED, Span, Timeline, dependencies, draw, followed, lines, spans
-from tests.plugins.engine_support import Project
+from benchmarks.timeline import ENDED, Span, Timeline, dependencies, draw, follow, followed, lines, spans
+from tests.plugins.engine_support import Project, wait_until
 
 _PREFIX = "urn:pulumi:test::dockercoins::"
 _REPOSITORY = f"{_PREFIX}dockercoins:ecr:EcrRegistry$aws:ecr/repository:Repository::registry-webui"
@@ -127,6 +128,37 @@ def test_no_event_is_lost_though_they_are_read_while_they_are_written(tmp_path: 
     assert list(outcome.events) == events
     assert len(timeline.spans) == 201
     assert all(0 <= span.began <= span.ended <= timeline.marks[ENDED] for span in timeline.spans)
+
+
+def test_an_event_is_seen_when_it_is_whole_and_only_once(tmp_path: Path) -> None:
+    log, ended = tmp_path / "events", threading.Event()
+    seen: list[tuple[float, dict[str, Any]]] = []
+    looks: list[float] = []
+
+    def look() -> float:
+        looks.append(float(len(looks)))
+        return looks[-1]
+
+    follower = threading.Thread(target=follow, args=(log, ended, seen, look))
+    follower.start()
+    try:
+        with log.open("w") as stream:
+            for number, event in enumerate([_before(_IMAGE), _after(_IMAGE)]):
+                line = f"{json.dumps(event)}\n"
+                stream.write(line[:20])
+                stream.flush()
+                now = len(looks)
+                wait_until(lambda now=now: len(looks) > now + 1, "two looks at half a line")
+                assert len(seen) == number
+                stream.write(line[20:])
+                stream.flush()
+                wait_until(lambda number=number: len(seen) > number, "the whole line")
+            stream.write(f"{json.dumps(_before(_REDIS))}\n")
+    finally:
+        ended.set()
+        follower.join()
+    assert [event for _, event in seen] == [_before(_IMAGE), _after(_IMAGE), _before(_REDIS)]
+    assert seen[0][0] < seen[1][0] < seen[2][0]
 
 
 def test_a_resource_waits_for_its_provider_too(tmp_path: Path) -> None:
