@@ -10,14 +10,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from application_settings import PINNED, ApplicationSettings, is_pinned, read_application
 from components.content_tag import TAG_LENGTH
 from components.dockercoins import BUILT_SERVICES
-from components.ecr import Scanning, ecr_host
 from components.ecr_cache import CREDENTIAL_RULE, UPSTREAM_RULE, cache_problems
 from components.ecr_lifecycle import KEEP_LIMIT
+from components.ecr_partition import ecr_host
 from components.ecr_policies import PRINCIPAL_RULE, access_problem, principal_problem
 from components.ecr_replication import DESTINATION_RULE, destination_problem, destinations_problem
 from components.image_reference import ReferenceFormatError, parse
@@ -25,6 +25,10 @@ from components.kubeconfig import ClusterAccess, KubeconfigError, cluster_access
 from components.mirrors import mirror_problem
 from components.registries import KNOWN_REGISTRIES, KnownRegistry, Registry, repository_problem, resolve
 from configuration import Configuration, Mistake, Reader, SettingsError, matches
+
+if TYPE_CHECKING:
+    # It imports the SDK for AWS, which a stack that ships through another registry does not need.
+    from components.ecr import Scanning
 
 _NAMESPACE_LIMIT: Final = 63
 _ONLY_ECR: Final = "only Amazon ECR has it, and registry.kind is another"

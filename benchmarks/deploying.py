@@ -6,7 +6,7 @@ import json
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import urllib3
+import yaml
 
 from benchmarks.plain_way import PlainWay, run
 from benchmarks.rounds import Figures, measure
@@ -26,10 +27,37 @@ PLAIN: Final = "the plain way"
 _PAGE: Final = Path("webui/webui/static/index.html")
 _MARK: Final = "</body>"
 _LIMIT: Final = 180.0  # seconds
+_IDLE: Final = "name: idle\nruntime: {name: python, options: {toolchain: pip, virtualenv: .venv}}\n"
+_SDKS_ALONE: Final = """\
+import atexit
+import gc
+import os
+from pathlib import Path
+
+gc.set_threshold(100_000)
+atexit.register(gc.freeze)
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_docker as docker
+import pulumi_kubernetes as kubernetes
+
+for package in (kubernetes.core.v1, kubernetes.apps.v1, kubernetes.networking.v1, aws.ecr):
+    dir(package)
+docker.Provider("docker")
+kubernetes.Provider("cluster", kubeconfig=Path(os.environ["KUBECONFIG"]).read_text(), context="{context}")
+account = aws.Provider(
+    "aws",
+    region="{region}",
+    allowed_account_ids=["{account}"],
+    endpoints=[aws.ProviderEndpointArgs(ecr="{endpoint}", sts="{endpoint}", iam="{endpoint}")],
+)
+aws.get_caller_identity(opts=pulumi.InvokeOptions(provider=account))
+"""
 
 
-def change_to_running(rounds: int, tell: Callable[[str], None]) -> dict[str, Figures]:
-    """Seconds from one changed line of webui until the new version answers."""
+def change_to_running(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str, Figures], Timeline]:
+    """Seconds from one changed line of webui until the new version answers; and what one more `pulumi up` did when."""
     with _folder() as folder, _deployed(folder / "stack") as deployment:
         plain = PlainWay.like(deployment, f"plain-{secrets.token_hex(3)}", folder)
         try:
@@ -43,9 +71,7 @@ def change_to_running(rounds: int, tell: Callable[[str], None]) -> dict[str, Fig
             original = page.read_text()
 
             def by_pulumi() -> None:
-                outcome = deployment.project.up()
-                if not outcome.succeeded:
-                    raise RuntimeError(outcome.output)
+                _pulumi(deployment.folder, deployment.project.environment, "up", "--yes", "--skip-preview")
 
             def by_hand() -> None:
                 tag = secrets.token_hex(4)
@@ -62,7 +88,12 @@ def change_to_running(rounds: int, tell: Callable[[str], None]) -> dict[str, Fig
 
             ways = {PULUMI: by_pulumi, PLAIN: by_hand}
             contenders = {way: partial(timed, way, deploy) for way, deploy in ways.items()}
-            return measure(contenders, rounds, tell, "s")
+            figures = measure(contenders, rounds, tell, "s")
+            page.write_text(original)
+            outcome, seen = followed(deployment.project)
+            if not outcome.succeeded:
+                raise RuntimeError(outcome.output)
+            return figures, replace(seen, depends=dependencies(deployment.project))
         finally:
             plain.remove()
 
@@ -114,33 +145,52 @@ def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str
 
 
 def nothing_to_do(rounds: int, tell: Callable[[str], None]) -> dict[str, Figures]:
-    """Seconds of `pulumi preview` and `pulumi up` where nothing changed, and of those of an empty program."""
+    """Seconds of `pulumi preview` and `pulumi up` where nothing changed, of those of an empty program, and of one more.
+
+    That one imports the SDKs and starts their plugins, and does nothing with them.
+    """
     with _folder() as folder, _deployed(folder / "stack") as deployment:
-        empty = folder / "empty"
-        empty.mkdir()
-        (empty / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
-        (empty / "__main__.py").write_text("import pulumi\n")
-        environment = {**deployment.project.environment, "PULUMI_BACKEND_URL": empty.as_uri()}
+        settings = yaml.safe_load((deployment.folder / "Pulumi.test.yaml").read_text())["config"]
+        idle = {"empty program": "import pulumi\n", "SDKs and plugins alone": _SDKS_ALONE.format(**_named(settings))}
+        places: dict[str, tuple[Path, dict[str, str]]] = {
+            "no change": (deployment.folder, dict(deployment.project.environment))
+        }
+        for name, program in idle.items():
+            own = folder / name.split()[0]
+            own.mkdir()
+            (own / "Pulumi.yaml").write_text(_IDLE)
+            (own / ".venv").symlink_to((ROOT / ".venv").resolve())
+            (own / "__main__.py").write_text(program)
+            places[name] = (own, {**deployment.project.environment, "PULUMI_BACKEND_URL": own.as_uri()})
+            run(["pulumi", "--cwd", str(own), "stack", "init", "test"], places[name][1])
+            _pulumi(*places[name], "up", "--yes", "--skip-preview")
 
-        def pulumi(where: Path, variables: dict[str, str], *arguments: str) -> None:
-            command = ["pulumi", "--non-interactive", "--cwd", str(where), *arguments, "--stack", "test"]
-            run(command, variables)
-
-        run(["pulumi", "--cwd", str(empty), "stack", "init", "test"], environment)
-        pulumi(empty, environment, "up", "--yes", "--skip-preview")
-
-        def timed(where: Path, variables: dict[str, str], *arguments: str) -> float:
+        def timed(name: str, *arguments: str) -> float:
             began = time.monotonic()
-            pulumi(where, variables, *arguments)
+            _pulumi(*places[name], *arguments)
             return time.monotonic() - began
 
-        ours = dict(deployment.project.environment)
         commands = {"preview": ("preview", "--expect-no-changes"), "up": ("up", "--yes", "--expect-no-changes")}
-        contenders: dict[str, Callable[[], float]] = {}
-        for command, arguments in commands.items():
-            contenders[f"{command}, no change"] = partial(timed, deployment.folder, ours, *arguments)
-            contenders[f"{command}, empty program"] = partial(timed, empty, environment, *arguments)
+        contenders: dict[str, Callable[[], float]] = {
+            f"{command}, {name}": partial(timed, name, *arguments)
+            for command, arguments in commands.items()
+            for name in places
+        }
         return measure(contenders, rounds, tell, "s")
+
+
+def _named(settings: Mapping[str, str]) -> dict[str, str]:
+    """What a program needs to reach the registry's API and the cluster."""
+    return {
+        "account": settings["dockercoins:awsAccount"],
+        "region": settings["dockercoins:awsRegion"],
+        "endpoint": settings["dockercoins:awsEndpoint"],
+        "context": settings["dockercoins:kubeContext"],
+    }
+
+
+def _pulumi(where: Path, variables: Mapping[str, str], *arguments: str) -> None:
+    run(["pulumi", "--non-interactive", "--cwd", str(where), *arguments, "--stack", "test"], variables)
 
 
 @contextmanager

@@ -16,7 +16,6 @@ import urllib3
 
 from benchmarks.crew import Crew, Mine, speed
 from benchmarks.honesty import answered, verify
-from benchmarks.rounds import Figures, measure
 from sandbox import web
 from tests.services.harness import Fleet, Redis, Service, free_port, until
 
@@ -109,14 +108,9 @@ def processes(seconds: float) -> Generator[Mine]:
     yield lambda crew: _run(ours, crew, seconds)
 
 
-def compare(crews: Sequence[Crew], seconds: float, rounds: int, tell: Callable[[str], None]) -> dict[str, Figures]:
-    """Measure crews of ours, and one and four workers of the simplest way, in turn."""
-    contenders: dict[str, Callable[[], float]] = {}
-    for crew in crews:
-        contenders[str(crew)] = partial(_run, ours, crew, seconds)
-    for workers in (1, 4):
-        contenders[simplest_name(workers)] = partial(_run, simplest, workers, seconds)
-    return measure(contenders, rounds, tell, "hashes/s")
+def measured_simplest(workers: int, seconds: float) -> float:
+    """What ``simplest`` gives, for callers that wait."""
+    return _run(simplest, workers, seconds)
 
 
 def simplest_name(workers: int) -> str:

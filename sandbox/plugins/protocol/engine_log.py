@@ -71,8 +71,8 @@ class EngineLog:
     def _send(self, severity: _Severity, message: str, urn: str, *, ephemeral: bool = False) -> None:
         # Here, so that the pure parts of the package import without gRPC.
         from google.protobuf import empty_pb2  # noqa: PLC0415
-        from pulumi.runtime.proto import engine_pb2  # noqa: PLC0415
 
+        from .messages import engine_pb2  # noqa: PLC0415
         from .transport import Channel, Unreachable  # noqa: PLC0415
 
         with self._lock:

@@ -6,6 +6,7 @@ the first line of its standard output. The plugin's standard input is a pipe tha
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import stat
@@ -19,10 +20,10 @@ from typing import Final, NoReturn, TypedDict, TypeVar, cast
 from google.protobuf import any_pb2, empty_pb2
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
 
 from .diff import ChangeKind, Diff
 from .engine_log import ResourceLog
+from .messages import plugin_pb2, provider_pb2, status_pb2
 from .provider import (
     Autonaming,
     AutonamingMode,
@@ -50,6 +51,7 @@ _Response = TypeVar("_Response", bound=Message)
 SERVICE: Final = "pulumirpc.ResourceProvider"
 _GRACE: Final = 5.0  # seconds for running operations to end once a stop was asked for
 _PARENT_POLL: Final = 1.0  # seconds
+_GARBAGE: Final = 100_000  # objects made between two looks for garbage
 
 _KINDS: Final = {
     (ChangeKind.ADD, False): provider_pb2.PropertyDiff.ADD,
@@ -72,6 +74,8 @@ def serve(provider: Provider) -> NoReturn:
     The engine's address is the process's argument. A plugin that is started by hand has none, prints its port all the
     same, and gets the address by `Attach` (`PULUMI_DEBUG_PROVIDERS`).
     """
+    # Messages are trees of small objects; a process that lives for one command need not look for garbage in them often.
+    gc.set_threshold(_GARBAGE)
     if len(sys.argv) > 1:
         provider.log.attach(sys.argv[1])
     server = Server(SERVICE, methods(provider))

@@ -1,0 +1,196 @@
+"""Time and memory of `pulumi up` and `pulumi preview` for more and more microservices of one image each."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import shutil
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from benchmarks.rounds import Figures
+from tests.integration.deployment import ROOT, SANDBOX, SANDBOX_REGISTRY
+from tests.plugins.engine_support import PASSPHRASE, Project
+
+SIZES: Final = (10, 30, 100)
+"""Numbers of microservices. A node takes 110 pods (the kubelet's `maxPods`), and nine are the cluster's own."""
+
+FIRST: Final = "up, first"
+AGAIN: Final = "preview, no change"
+
+_LOOK: Final = 0.1  # seconds between two looks at the memory
+_PROGRAM: Final = ROOT / "benchmarks" / "growing"
+_DOCKERFILE: Final = f"""\
+FROM {SANDBOX.python_image}
+COPY server.py /server.py
+USER 10001
+CMD ["python3", "/server.py"]
+"""
+_SERVER: Final = """\
+import http.server
+http.server.test(HandlerClass=http.server.BaseHTTPRequestHandler, port=8080)
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one command took."""
+
+    seconds: float
+    mebibytes: float
+    """The most memory that the engine, the program and the plugins held together (resident, pages that they share
+    counted once for each)."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What each command took: command to pairs of size and cost."""
+
+    costs: Mapping[str, Sequence[tuple[int, Cost]]]
+
+    def seconds(self, command: str) -> list[tuple[float, float]]:
+        """Pairs of size and seconds."""
+        return [(float(size), cost.seconds) for size, cost in self.costs[command]]
+
+    def mebibytes(self, command: str) -> list[tuple[float, float]]:
+        """Pairs of size and MiB."""
+        return [(float(size), cost.mebibytes) for size, cost in self.costs[command]]
+
+    def figures(self) -> dict[str, Figures]:
+        """Seconds of each command and size."""
+        named: dict[str, list[float]] = {}
+        for command, pairs in self.costs.items():
+            for size, cost in pairs:
+                named.setdefault(f"{size} microservices: {command}", []).append(cost.seconds)
+        return {name: Figures(name, tuple(values)) for name, values in named.items()}
+
+
+def bend(points: Sequence[tuple[float, float]]) -> float:
+    """What one more costs between the two largest sizes, by what it costs between the two smallest.
+
+    About 1 is growth in proportion beside a fixed part, less is slower; growth with the square would be 3.25 for sizes
+    of 10, 30 and 100.
+    """
+    sizes = sorted({size for size, _ in points})
+    means = {size: statistics.mean(figure for at, figure in points if at == size) for size in sizes}
+
+    def each(smaller: float, larger: float) -> float:
+        return (means[larger] - means[smaller]) / (larger - smaller)
+
+    return each(sizes[-2], sizes[-1]) / each(sizes[0], sizes[1])
+
+
+def grow(sizes: Sequence[int], rounds: int, tell: Callable[[str], None]) -> Growth:
+    """Bring up, and preview without a change, so many microservices; each size in a namespace of its own."""
+    costs: dict[str, list[tuple[int, Cost]]] = {FIRST: [], AGAIN: []}
+    for number in range(rounds):
+        for size in sizes:
+            with _project(size) as project:
+                for command, arguments in (
+                    (FIRST, ("up", "--yes", "--skip-preview")),
+                    (AGAIN, ("preview", "--expect-no-changes")),
+                ):
+                    cost = _cost(project, arguments)
+                    costs[command].append((size, cost))
+                    tell(
+                        f"round {number + 1} of {rounds}: {size} microservices: {command}: "
+                        f"{cost.seconds:.1f} s, {cost.mebibytes:.0f} MiB"
+                    )
+    return Growth(costs)
+
+
+def with_parallelism(size: int, values: Sequence[int], tell: Callable[[str], None]) -> dict[str, Figures]:
+    """Seconds of a first `up` of so many microservices, with so many resources at once (`--parallel`)."""
+    figures: dict[str, Figures] = {}
+    for value in values:
+        with _project(size) as project:
+            cost = _cost(project, ("up", "--yes", "--skip-preview", "--parallel", str(value)))
+        name = f"{size} microservices: up --parallel {value}"
+        figures[name] = Figures(name, (cost.seconds,))
+        tell(f"{name}: {cost.seconds:.1f} s")
+    return figures
+
+
+@contextmanager
+def _project(size: int) -> Generator[Project]:
+    """The program with so many contexts, whose images nobody has built before."""
+    with tempfile.TemporaryDirectory(prefix="dockercoins-growth-") as name:
+        root, backend = Path(name) / "project", Path(name) / "backend"
+        backend.mkdir()
+        shutil.copytree(_PROGRAM, root)
+        shutil.copytree(ROOT / "components", root / "components", ignore=shutil.ignore_patterns("__pycache__"))
+        (root / ".venv").symlink_to((ROOT / ".venv").resolve())
+        for number in range(size):
+            context = root / "services" / f"service-{number:03}"
+            context.mkdir(parents=True)
+            (context / "Dockerfile").write_text(_DOCKERFILE)
+            (context / "server.py").write_text(f"{_SERVER}# {secrets.token_hex(8)}\n")
+        environment = {
+            **os.environ,
+            "PULUMI_BACKEND_URL": backend.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_DEBUG_COMMANDS": "1",
+        }
+        project = Project(root, environment, f"growth-{secrets.token_hex(3)}")
+        project.run("stack", "init", project.stack).stdout_or_fail()
+        machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        for key, value in (("registry", SANDBOX_REGISTRY), ("user", "AWS"), ("platform", f"linux/{machine}")):
+            project.set_config(key, value)
+        project.set_config("password", SANDBOX.registry_password, secret=True)
+        project.set_config("kubeconfig", Path(os.environ["KUBECONFIG"]).read_text(), secret=True)
+        try:
+            yield project
+        finally:
+            project.destroy()
+
+
+def _cost(project: Project, arguments: Sequence[str]) -> Cost:
+    began = time.monotonic()
+    process = subprocess.Popen(
+        ["pulumi", "--non-interactive", *arguments, "--stack", project.stack],
+        cwd=project.directory,
+        env=dict(project.environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    peak = [0]
+    watch = threading.Thread(target=_watch, args=(process.pid, peak))
+    watch.start()
+    output, _ = process.communicate()
+    seconds = time.monotonic() - began
+    watch.join()
+    if process.returncode:
+        raise RuntimeError(output)
+    return Cost(seconds, peak[0] / 2**20)
+
+
+def _watch(pid: int, peak: list[int]) -> None:
+    """Keep the most memory that a process and all that it has started hold together, until it ends."""
+    while True:
+        try:
+            first = psutil.Process(pid)
+            processes = [first, *first.children(recursive=True)]
+            if first.status() == psutil.STATUS_ZOMBIE:
+                return
+        except psutil.NoSuchProcess:
+            return
+        held = 0
+        for process in processes:
+            try:
+                held += process.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+        peak[0] = max(peak[0], held)
+        time.sleep(_LOOK)
