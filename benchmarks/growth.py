@@ -39,6 +39,9 @@ CMD ["python3", "/server.py"]
 """
 _SERVER: Final = """\
 import http.server
+import signal
+import sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 http.server.test(HandlerClass=http.server.BaseHTTPRequestHandler, port=8080)
 """
 

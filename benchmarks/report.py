@@ -20,6 +20,9 @@ Picture = Callable[[Path], object]
 FOLDER: Final = Path(__file__).resolve().parent / "results"
 """What the last run on record has left."""
 
+ORDER: Final = ("change", "first", "nothing", "growth", "mining", "scaling", "class", "images")
+"""The benchmarks' names, in the order in which they are run and shown."""
+
 
 @dataclass(frozen=True)
 class Finding:

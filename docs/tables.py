@@ -83,8 +83,8 @@ def current() -> str:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     text = with_table(text, "settings", settings_table(declared["config"]))
     text = with_table(text, "registries", registries_table(KNOWN_REGISTRIES))
-    names = sorted(file.stem for file in report.FOLDER.glob("*.json"))
-    return with_table(text, "benchmarks", report.table([report.load(name) for name in names]).rstrip())
+    kept = [report.load(name) for name in report.ORDER if (report.FOLDER / f"{name}.json").exists()]
+    return with_table(text, "benchmarks", report.table(kept).rstrip())
 
 
 def _default(default: object) -> str:

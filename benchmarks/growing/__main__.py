@@ -51,6 +51,8 @@ for context in sorted(Path("services").iterdir()):
             cpu="1m",
             memory="32Mi",
             disk="16Mi",
+            # Nobody calls them.
+            drain_seconds=0,
         ),
         provider=cluster,
     )

@@ -87,6 +87,16 @@ def plugin() -> Iterator[Plugin]:
         yield running
 
 
+@pytest.mark.parametrize("package", ["aws", "docker", "kubernetes"])
+def test_a_plugin_starts_without_the_rest_of_the_sdk(package: str) -> None:
+    program = (
+        f"import sys; import sandbox.plugins.{package}.provider, sandbox.plugins.protocol.server; "
+        "print('pulumi' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "False"
+
+
 def test_it_introduces_itself_and_asks_for_secrets(plugin: Plugin) -> None:
     assert plugin.call("GetPluginInfo", empty_pb2.Empty(), plugin_pb2.PluginInfo).version == "1.2.3"
     answer = plugin.call(

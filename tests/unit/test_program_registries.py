@@ -2,7 +2,10 @@
 
 import base64
 import json
+import os
 import runpy
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -312,6 +315,23 @@ def test_prebuilt_images_need_no_docker_and_are_looked_up_in_the_registry(
         assert container(recorder, service)["image"] == f"h.example/coins/{service}@{DIGEST}"
     assert sorted(asked) == sorted(("h.example", "robot$a", f"coins/{service}", DIGEST) for service in SERVICES)
     assert recorder.outputs["images"]["rng"] == f"h.example/coins/rng@{DIGEST}"
+
+
+def test_a_stack_imports_no_sdk_that_it_does_not_use() -> None:
+    code = """
+import sys
+from components import image_source
+from components.registry_api import Answer, Outcome
+from tests.unit.test_program_registries import PREBUILT, program
+
+image_source.find_image = lambda *_: Answer(Outcome.PRESENT)
+program(registry={"kind": "generic", "host": "h.example"}, images=PREBUILT)
+print([name for name in ("pulumi_aws", "pulumi_docker", "pulumi_kubernetes") if name in sys.modules])
+"""
+    # In a process of its own: in this one, other tests have imported them.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "['pulumi_kubernetes']"
 
 
 def test_prebuilt_images_of_ecr_declare_no_repository(answers: Callable[[Answer], Any]) -> None:

@@ -3,8 +3,9 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
-from benchmarks.report import Finding, Result, at_least, at_most, details, load, plot, plot_growth, save, table
+from benchmarks.report import ORDER, Finding, Result, at_least, at_most, details, load, plot, plot_growth, save, table
 from benchmarks.rounds import Figures
+from benchmarks.suite import BENCHMARKS
 
 
 def _result() -> Result:
@@ -78,3 +79,7 @@ def test_growth_is_drawn_with_the_line_that_fits_each_series(tmp_path: Path) -> 
     assert text == (tmp_path / "two.svg").read_text()
     for shown in ("up: 2.00 each + 5.00 (R² 1.000)", "one size", "microservices", "seconds", "Growth", "100"):
         assert f"<!-- {shown} -->" in text
+
+
+def test_every_benchmark_has_its_place_among_those_that_are_shown() -> None:
+    assert tuple(BENCHMARKS) == ORDER

@@ -1,0 +1,22 @@
+"""The benchmarks of deploying, in small: each part of them runs, and gives figures."""
+
+from benchmarks import deploying, growth
+from benchmarks.timeline import START
+
+
+def test_microservices_of_two_sizes_are_brought_up_and_previewed() -> None:
+    told: list[str] = []
+    grown = growth.grow((1, 2), 1, told.append)
+    for command in (growth.FIRST, growth.AGAIN):
+        assert [size for size, _ in grown.costs[command]] == [1, 2]
+        assert all(cost.seconds > 0 and cost.mebibytes > 0 for _, cost in grown.costs[command])
+    assert len(told) == 4
+
+
+def test_a_changed_line_is_brought_to_run_in_both_ways() -> None:
+    figures, seen = deploying.change_to_running(1, lambda _: None)
+    assert set(figures) == {deploying.PULUMI, deploying.PLAIN}
+    names = [span.name for span in seen.spans]
+    assert names[0] == START
+    assert {"Image webui", "Deployment webui"} <= set(names)
+    assert [span.name for span in seen.chain][-1] == "Deployment webui"
