@@ -29,6 +29,8 @@ def picture(file: Path, width: float, height: float) -> Generator[Any]:
         # Neither a user's matplotlibrc nor random names nor a date may change the file.
         mpl.rcdefaults()
         mpl.rcParams["svg.hashsalt"] = "dockercoins"
+        # As text, and not as the outline of each letter: it can be searched, and a change of it can be read.
+        mpl.rcParams["svg.fonttype"] = "none"
         figure: Any = Figure(figsize=(width, height), layout="constrained", facecolor="white")
         axes = figure.subplots()
         axes.spines[["top", "right"]].set_visible(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import secrets
@@ -15,12 +16,13 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil
 
 from benchmarks.rounds import Figures
 from tests.integration.deployment import ROOT, SANDBOX, SANDBOX_REGISTRY
+from tests.integration.kubectl import kubectl
 from tests.plugins.engine_support import PASSPHRASE, Project
 
 SIZES: Final = (10, 30, 100)
@@ -95,7 +97,14 @@ def bend(points: Sequence[tuple[float, float]]) -> float:
 
 
 def grow(sizes: Sequence[int], rounds: int, tell: Callable[[str], None]) -> Growth:
-    """Bring up, and preview without a change, so many microservices; each size in a namespace of its own."""
+    """Bring up, and preview without a change, so many microservices; each size in a namespace of its own.
+
+    Raises:
+        RuntimeError: the cluster has no room for so many pods, or a command failed; the message says what it said.
+    """
+    room = _room()
+    if room < max(sizes):
+        raise RuntimeError(f"the nodes take {room} more pods, and {max(sizes)} are needed: remove what else runs there")
     costs: dict[str, list[tuple[int, Cost]]] = {FIRST: [], AGAIN: []}
     for number in range(rounds):
         for size in sizes:
@@ -123,6 +132,13 @@ def with_parallelism(size: int, values: Sequence[int], tell: Callable[[str], Non
         figures[name] = Figures(name, (cost.seconds,))
         tell(f"{name}: {cost.seconds:.1f} s")
     return figures
+
+
+def _room() -> int:
+    """How many more pods the nodes take."""
+    nodes: list[dict[str, Any]] = json.loads(kubectl("get", "nodes", "--output=json"))["items"]
+    running = kubectl("get", "pods", "--all-namespaces", "--output=name").splitlines()
+    return sum(int(node["status"]["allocatable"]["pods"]) for node in nodes) - len(running)
 
 
 @contextmanager

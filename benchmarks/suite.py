@@ -87,7 +87,7 @@ def _nothing(rounds: int, tell: Tell) -> Result:
 
 def _growth(rounds: int, tell: Tell) -> Result:
     grown = growth.grow(growth.SIZES, min(rounds, 1), tell)
-    figures = {**grown.figures(), **growth.with_parallelism(growth.SIZES[1], _PARALLEL, tell)}
+    figures = {**grown.figures(), **growth.with_parallelism(growth.SIZES[0], _PARALLEL, tell)}
     result = Result("More and more microservices", "s", figures)
     for unit, points_of in (("s", grown.seconds), ("MiB", grown.mebibytes)):
         for command in grown.costs:
@@ -120,7 +120,7 @@ def _mining(rounds: int, tell: Tell) -> Result:
         }
         for workers in (1, 4):
             contenders[mining.simplest_name(workers)] = partial(mining.measured_simplest, workers, _MINING_SECONDS)
-        figures = measure(contenders, min(rounds, 3), tell, "hashes/s")
+        figures = measure(contenders, min(rounds, 2), tell, "hashes/s")
     result = Result("Mining", "hashes/s", figures)
     for place in places:
         four = figures[f"{place}: {crews[-1]}"]

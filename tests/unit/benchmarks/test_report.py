@@ -67,8 +67,8 @@ def test_each_bar_has_its_number_and_its_spread(tmp_path: Path) -> None:
     figures = {name: Figures(name, values) for name, values in (("warm", (0.31, 0.25, 0.4)), ("cold", (7736.0,)))}
     plot(Result("Build time", "s", figures), tmp_path / "plot.svg")
     text = (tmp_path / "plot.svg").read_text()
-    assert "<!-- 0.31 (0.25 to 0.40) -->" in text
-    assert "<!-- 7,736 -->" in text
+    assert ">0.31 (0.25 to 0.40)<" in text
+    assert ">7,736<" in text
 
 
 def test_growth_is_drawn_with_the_line_that_fits_each_series(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_growth_is_drawn_with_the_line_that_fits_each_series(tmp_path: Path) -> 
     text = (tmp_path / "one.svg").read_text()
     assert text == (tmp_path / "two.svg").read_text()
     for shown in ("up: 2.00 each + 5.00 (R² 1.000)", "one size", "microservices", "seconds", "Growth", "100"):
-        assert f"<!-- {shown} -->" in text
+        assert f">{shown}<" in text
 
 
 def test_every_benchmark_has_its_place_among_those_that_are_shown() -> None:
