@@ -70,8 +70,9 @@ def test_a_wait_without_a_change_ends_too_and_leaves_the_connection_usable(names
 
 def test_who_may_not_watch_is_told(namespace: str) -> None:
     seen = _write(namespace, "first")
-    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default/token"
-    cluster = _cluster(token=api().request("POST", path, {"spec": {}})["status"]["token"])
+    accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    api().request("POST", accounts, {"metadata": {"name": "nobody"}})
+    cluster = _cluster(token=api().request("POST", f"{accounts}/nobody/token", {"spec": {}})["status"]["token"])
     with pytest.raises(ApiError) as refused:
         cluster.wait_for_change(CONFIG_MAP, seen)
     assert refused.value.is_forbidden
