@@ -33,7 +33,7 @@ deployment("no-secret", container={"env_from": [{"secret_ref": {"name": "absent"
     assert not failed.succeeded
     # The pod tells it as ErrImagePull or, between two tries, as ImagePullBackOff with that in it.
     assert 'ErrImagePull: failed to pull and unpack image "registry.invalid/none:1"' in failed.errors, failed.errors
-    assert "crashed 3 times" in failed.errors, failed.errors
+    assert "crashed 3 times" in failed.errors, failed.output
     assert "its last lines:" in failed.errors
     assert "open /absent: no such file or directory" in failed.errors
     assert 'CreateContainerConfigError: secret "absent" not found' in failed.errors
