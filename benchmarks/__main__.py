@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 
-from tests.environment import ROOT, Platform, interpreter
+from tests.environment import ROOT, Platform, end_with, interpreter
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,7 +23,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+    end_with(main)

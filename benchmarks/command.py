@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
 import time
 from collections.abc import Sequence
 from typing import Final
 
 from benchmarks import report, suite
 from benchmarks.honesty import DishonestError
+from tests.environment import end_with
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -56,7 +55,4 @@ def _say(began: float, line: str) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+    end_with(main)

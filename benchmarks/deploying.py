@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-import tempfile
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,17 +15,18 @@ from urllib.parse import urlsplit
 import urllib3
 import yaml
 
-from benchmarks.plain_way import PlainWay, run
+from benchmarks.plain_way import NODE_PORT, PlainWay, run
 from benchmarks.rounds import Figures, measure
+from benchmarks.stacks import deployed, deployed_in, workplace
 from benchmarks.timeline import Timeline, dependencies, followed
-from tests.integration.deployment import ROOT, SERVICES, Deployment, create, get
+from benchmarks.waiting import wait
+from tests.integration.deployment import ROOT, SERVICES, create, get
 
 PULUMI: Final = "pulumi up"
 PLAIN: Final = "the plain way"
 _PAGE: Final = Path("webui/webui/static/index.html")
 _MARK: Final = "</body>"
-_LIMIT: Final = 180.0  # seconds
-_NODE_PORT: Final = "--output=jsonpath={.spec.ports[0].nodePort}"
+_LOOK: Final = 0.05  # seconds between two looks at the page
 _PROFILE: Final = {"profile": "full"}
 _IDLE: Final = "name: idle\nruntime: {name: python, options: {toolchain: pip, virtualenv: .venv}}\n"
 _SDKS_ALONE: Final = """\
@@ -60,7 +59,7 @@ aws.get_caller_identity(opts=pulumi.InvokeOptions(provider=account))
 
 def change_to_running(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str, Figures], Timeline]:
     """Seconds from one changed line of webui until the new version answers; and what one more `pulumi up` did when."""
-    with _folder() as folder, _deployed(folder / "stack") as deployment:
+    with workplace() as folder, deployed() as deployment:
         plain = PlainWay.like(deployment, f"plain-{secrets.token_hex(3)}", folder)
         try:
             for service in SERVICES:
@@ -85,7 +84,7 @@ def change_to_running(rounds: int, tell: Callable[[str], None]) -> tuple[dict[st
                 page.write_text(original.replace(_MARK, f"<!-- {version} -->{_MARK}"))
                 began = time.monotonic()
                 deploy()
-                _wait(lambda: version.encode() in _get(pages[way]), "the new version")
+                wait(lambda: version.encode() in _get(pages[way]), "the new version", every=_LOOK)
                 return time.monotonic() - began
 
             ways = {PULUMI: by_pulumi, PLAIN: by_hand}
@@ -107,8 +106,8 @@ def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str
     In the profile `teaching` the first coin takes four seconds, more or less; in `full` it comes with the first hashes.
     """
     seen: list[Timeline] = []
-    with _folder() as folder:
-        with _deployed(folder / "stack", **_PROFILE) as example:
+    with workplace() as folder:
+        with deployed_in(folder, **_PROFILE) as example:
             plain = PlainWay.like(example, "", folder)
             address = urlsplit(example.url("/"))
 
@@ -116,7 +115,7 @@ def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str
             return f"{address.scheme}://{address.hostname}:{port}/json"
 
         def by_pulumi() -> float:
-            with _folder() as own:
+            with workplace() as own:
                 deployment = create(own, **_PROFILE)
                 _mark(deployment.folder / "services")
                 try:
@@ -124,8 +123,8 @@ def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str
                     outcome, timeline = followed(deployment.project)
                     if not outcome.succeeded:
                         raise RuntimeError(outcome.output)
-                    port = deployment.kubectl("get", "service", "webui", _NODE_PORT)
-                    _wait(lambda: _coins(page(port)) > 0, "the first coin")
+                    port = deployment.kubectl("get", "service", "webui", NODE_PORT)
+                    wait(lambda: _coins(page(port)) > 0, "the first coin", every=_LOOK)
                     seconds = time.monotonic() - began
                     depends = dependencies(deployment.project)
                     marks = {**timeline.marks, "first coin": seconds}
@@ -143,7 +142,7 @@ def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str
                     way.build_and_push(service, "first")
                 way.apply("first")
                 port = way.node_port()
-                _wait(lambda: _coins(page(port)) > 0, "the first coin")
+                wait(lambda: _coins(page(port)) > 0, "the first coin", every=_LOOK)
                 return time.monotonic() - began
             finally:
                 way.remove()
@@ -156,7 +155,7 @@ def nothing_to_do(rounds: int, tell: Callable[[str], None]) -> dict[str, Figures
 
     That one imports the SDKs and starts their plugins, and does nothing with them.
     """
-    with _folder() as folder, _deployed(folder / "stack") as deployment:
+    with workplace() as folder, deployed() as deployment:
         settings = yaml.safe_load((deployment.folder / "Pulumi.test.yaml").read_text())["config"]
         idle = {"empty program": "import pulumi\n", "SDKs and plugins alone": _SDKS_ALONE.format(**_named(settings))}
         places: dict[str, tuple[Path, dict[str, str]]] = {
@@ -200,25 +199,6 @@ def _pulumi(where: Path, variables: Mapping[str, str], *arguments: str) -> None:
     run(["pulumi", "--non-interactive", "--cwd", str(where), *arguments, "--stack", "test"], variables)
 
 
-@contextmanager
-def _folder() -> Generator[Path]:
-    with tempfile.TemporaryDirectory(prefix="dockercoins-benchmark-") as name:
-        yield Path(name)
-
-
-@contextmanager
-def _deployed(folder: Path, **settings: str) -> Generator[Deployment]:
-    folder.mkdir()
-    deployment = create(folder, **settings)
-    try:
-        outcome = deployment.project.up()
-        if not outcome.succeeded:
-            raise RuntimeError(outcome.output)
-        yield deployment
-    finally:
-        deployment.project.destroy()
-
-
 def _mark(services: Path) -> None:
     """Change one line of each service."""
     for service in SERVICES:
@@ -238,11 +218,3 @@ def _get(url: str) -> bytes:
     except urllib3.exceptions.HTTPError:
         return b"{}"
     return answer.data if answer.status == 200 else b"{}"  # noqa: PLR2004 - OK
-
-
-def _wait(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + _LIMIT
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited {_LIMIT:.0f} s for {what}")
-        time.sleep(0.05)

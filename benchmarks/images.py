@@ -20,11 +20,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
-from benchmarks import drawing
-from benchmarks.plain_way import run
+from benchmarks import docker_client, drawing
 from benchmarks.rounds import Figures, measure
 from tests.integration.deployment import ROOT, SANDBOX, SERVICES
-from tests.services.harness import docker
 
 MOST_OVER_BASE: Final = 60
 """Megabytes (of a million bytes) that an image may add to its base."""
@@ -165,7 +163,7 @@ class Workshop:
         tag = f"dockercoins-benchmark-{self._run}:{service}-{len(self.tags)}"
         self.tags.append(tag)
         arguments = ("--quiet", "--build-arg", f"PYTHON_IMAGE={self.python_image}", "--tag", tag)
-        _docker("build", *arguments, *options, str(self.folder / service))
+        docker_client.ask("build", *arguments, *options, str(self.folder / service))
         return tag
 
     def changed(self, service: str) -> float:
@@ -221,12 +219,14 @@ def workshop() -> Generator[Workshop]:
             yield shop
         finally:
             if shop.tags:
-                subprocess.run([_client(), "image", "rm", "--force", *shop.tags], capture_output=True, check=False)
+                subprocess.run(
+                    [docker_client.client(), "image", "rm", "--force", *shop.tags], capture_output=True, check=False
+                )
 
 
 def saved_layers(images: Sequence[str]) -> dict[str, Layer]:
     """The layers of images by digest, from `docker save`."""
-    with subprocess.Popen([_client(), "save", *images], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([docker_client.client(), "save", *images], stdout=subprocess.PIPE) as process:
         stream = cast("IO[bytes]", process.stdout)
         found: dict[str, Layer] = {}
         with tarfile.open(fileobj=stream, mode="r|") as archive:
@@ -276,19 +276,8 @@ def layer_of(content: IO[bytes]) -> Layer | None:
 
 
 def _digests(image: str) -> list[str]:
-    described: list[dict[str, Any]] = json.loads(_docker("image", "inspect", image))
+    described: list[dict[str, Any]] = json.loads(docker_client.ask("image", "inspect", image))
     return described[0]["RootFS"]["Layers"]
-
-
-def _docker(*arguments: str) -> str:
-    return run([_client(), *arguments], {**os.environ, "DOCKER_BUILDKIT": "1"})
-
-
-def _client() -> str:
-    client = docker()
-    if client is None:
-        raise RuntimeError("no docker client: install it, or let `make up` look for it")
-    return client
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import subprocess
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +12,12 @@ import redis as redis_client
 import urllib3
 import yaml
 
+from benchmarks import docker_client
 from benchmarks.crew import Crew, Mine, speed
 from benchmarks.honesty import answered, verify
 from benchmarks.waiting import wait
 from sandbox import web
-from tests.services.harness import ROOT, SERVICES, docker
+from tests.services.harness import ROOT, SERVICES
 
 _PORT: Final = 8080
 _REDIS_PORT: Final = 6379
@@ -48,7 +47,7 @@ def containers(seconds: float) -> Generator[Mine]:
     python = f"PYTHON_IMAGE={settings['dockercoins:pythonImage']}"
     try:
         for service, image in images.items():
-            _docker("build", "--quiet", "--build-arg", python, "--tag", image, str(SERVICES / service))
+            docker_client.ask("build", "--quiet", "--build-arg", python, "--tag", image, str(SERVICES / service))
         images["redis"] = settings["dockercoins:redisImage"]
 
         def mine(crew: Crew) -> float:
@@ -57,9 +56,11 @@ def containers(seconds: float) -> Generator[Mine]:
 
         yield mine
     finally:
-        built = _docker("image", "ls", "--quiet", *(f"--filter=reference={images[service]}" for service in _BUILT))
+        built = docker_client.ask(
+            "image", "ls", "--quiet", *(f"--filter=reference={images[service]}" for service in _BUILT)
+        )
         if built:
-            _docker("image", "rm", "--force", *(images[service] for service in _BUILT))
+            docker_client.ask("image", "rm", "--force", *(images[service] for service in _BUILT))
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class _Place:
         """Start a container that others find as ``alias``; its port is published on a free one of loopback."""
         port = _REDIS_PORT if service == "redis" else _PORT
         variables = [part for item in settings.items() for part in ("--env", "=".join(item))]
-        _docker(
+        docker_client.ask(
             *("run", "--detach", "--name", f"{self.name}-{alias}", "--label", f"{_LABEL}={self.name}"),
             *("--network", self.name, "--network-alias", alias, "--publish", f"127.0.0.1::{port}"),
             *(*_RESTRICTED, *variables, self.images[service], *command),
@@ -81,24 +82,24 @@ class _Place:
 
     def address(self, alias: str, port: int = _PORT) -> str:
         """Where a container's port is on this machine, like ``127.0.0.1:49153``."""
-        return _docker("port", f"{self.name}-{alias}", f"{port}/tcp").splitlines()[0]
+        return docker_client.ask("port", f"{self.name}-{alias}", f"{port}/tcp").splitlines()[0]
 
     def stop(self, aliases: Sequence[str]) -> None:
         """Let containers end in good order, all at the same time."""
-        _docker("stop", "--time", str(_STOPPED_WITHIN), *(f"{self.name}-{alias}" for alias in aliases))
+        docker_client.ask("stop", "--time", str(_STOPPED_WITHIN), *(f"{self.name}-{alias}" for alias in aliases))
 
 
 @contextmanager
 def _place(images: Mapping[str, str]) -> Generator[_Place]:
     place = _Place(f"dockercoins-mining-{secrets.token_hex(4)}", images)
-    _docker("network", "create", place.name)
+    docker_client.ask("network", "create", place.name)
     try:
         yield place
     finally:
-        left = _docker("ps", "--all", "--quiet", "--filter", f"label={_LABEL}={place.name}").split()
+        left = docker_client.ask("ps", "--all", "--quiet", "--filter", f"label={_LABEL}={place.name}").split()
         if left:
-            _docker("rm", "--force", "--volumes", *left)
-        _docker("network", "rm", place.name)
+            docker_client.ask("rm", "--force", "--volumes", *left)
+        docker_client.ask("network", "rm", place.name)
 
 
 def _measured(place: _Place, crew: Crew, seconds: float) -> float:
@@ -137,14 +138,3 @@ def _answers(redis: Any) -> bool:
         return bool(redis.ping())
     except redis_client.RedisError:
         return False
-
-
-def _docker(*arguments: str) -> str:
-    client = docker()
-    if client is None:
-        raise RuntimeError("mining in containers needs docker on PATH")
-    environment = os.environ | {"DOCKER_BUILDKIT": "1"}
-    done = subprocess.run([client, *arguments], env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"docker {arguments[0]} failed ({done.returncode}): {done.stderr.strip()}")
-    return done.stdout.strip()

@@ -13,6 +13,9 @@ from typing import Any, Final
 
 from tests.integration.deployment import SANDBOX, SANDBOX_REGISTRY, SERVICES, Deployment
 
+NODE_PORT: Final = "--output=jsonpath={.spec.ports[0].nodePort}"
+"""Lets `kubectl get service` print the port of the nodes alone."""
+
 _KINDS: Final = "serviceaccounts,secrets,configmaps,services,deployments"
 _MADE_BY_THE_CLUSTER: Final = frozenset({"default", "kube-root-ca.crt"})
 _OF_THE_OBJECT: Final = frozenset({"name", "labels", "annotations"})
@@ -77,8 +80,7 @@ class PlainWay:
 
     def node_port(self) -> int:
         """The port of the node where the page is."""
-        path = "--output=jsonpath={.spec.ports[0].nodePort}"
-        return int(self._run("kubectl", "--namespace", self.namespace, "get", "service", "webui", path))
+        return int(self._run("kubectl", "--namespace", self.namespace, "get", "service", "webui", NODE_PORT))
 
     def remove(self) -> None:
         """Remove the namespace with everything in it."""

@@ -12,22 +12,36 @@ from tests.integration.deployment import Deployment, create
 
 
 @contextmanager
+def workplace() -> Generator[Path]:
+    """Give an empty folder, which is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="dockercoins-benchmark-") as name:
+        yield Path(name)
+
+
+@contextmanager
 def deployed(**settings: Any) -> Generator[Deployment]:
+    """The application on the sandbox's cluster, as ``deployed_in`` gives it, in a folder of its own."""
+    with workplace() as folder, deployed_in(folder, **settings) as deployment:
+        yield deployment
+
+
+@contextmanager
+def deployed_in(folder: Path, **settings: Any) -> Generator[Deployment]:
     """The application on the sandbox's cluster as a first ``up`` leaves it; it is destroyed afterwards.
 
     Args:
+        folder: where the stack and its copy of the program are, and stay.
         settings: of the stack, beside those of the sandbox.
 
     Raises:
         RuntimeError: ``pulumi up`` failed; the message is its output.
     """
-    with tempfile.TemporaryDirectory(prefix="dockercoins-benchmark-") as name:
-        deployment = create(Path(name), **settings)
-        try:
-            bring_up(deployment)
-            yield deployment
-        finally:
-            deployment.project.destroy()
+    deployment = create(folder, **settings)
+    try:
+        bring_up(deployment)
+        yield deployment
+    finally:
+        deployment.project.destroy()
 
 
 def bring_up(deployment: Deployment) -> None:

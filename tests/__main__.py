@@ -8,9 +8,7 @@ everything passed, 1 otherwise; the last line is ``<n> passed, <n> failed, <n> s
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
@@ -18,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.environment import ROOT, Platform, interpreter, say
+from tests.environment import ROOT, Platform, end_with, interpreter, say
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,4 @@ def main(names: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+    end_with(main)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from sandbox import paths, venvs
 
@@ -61,6 +63,14 @@ class Platform:
                 name, _, value = assignment.partition("=")
                 exports[name] = os.path.expandvars(value)
         return exports
+
+
+def end_with(main: Callable[[Sequence[str]], int]) -> NoReturn:
+    """End this process with what ``main`` gives for its arguments; after Ctrl-C without a word, as shells expect it."""
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
 
 
 def say(text: str) -> None:
