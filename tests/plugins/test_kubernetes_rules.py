@@ -249,6 +249,34 @@ class TestReadiness:
         assert isinstance(seen, Ready)
         assert (seen.settle > 0) is settles
 
+    @pytest.mark.parametrize(
+        ("started", "probes", "settles"),
+        [
+            ("2026-01-01T11:59:59Z", {}, True),
+            ("2026-01-01T11:59:59Z", {"livenessProbe": {"exec": {"command": ["true"]}}}, True),
+            ("2026-01-01T11:59:59Z", {"readinessProbe": {"exec": {"command": ["true"]}}}, False),
+            ("2026-01-01T11:59:59Z", {"startupProbe": {"exec": {"command": ["true"]}}}, False),
+            ("2026-01-01T11:58:00Z", {}, False),
+        ],
+    )
+    def test_a_container_that_no_probe_asks_must_stay_up_for_a_moment(
+        self, started: str, probes: Object, *, settles: bool
+    ) -> None:
+        pod: Object = {
+            "spec": {"containers": [{"name": "main", **probes}]},
+            "status": {
+                "conditions": [{"type": "Ready", "status": "True"}],
+                "containerStatuses": [{"name": "main", "ready": True, "state": {"running": {"startedAt": started}}}],
+            },
+        }
+        obj: Object = {
+            "metadata": {"generation": 1},
+            "status": {"observedGeneration": 1, "updatedReplicas": 1, "availableReplicas": 1, "replicas": 1},
+        }
+        for seen in (status(Readiness.DEPLOYMENT, obj, [pod], NOW), status(Readiness.POD, pod, [], NOW)):
+            assert isinstance(seen, Ready)
+            assert (seen.settle > 0) is settles
+
     def test_a_refusal_to_create_pods_becomes_certain(self) -> None:
         refused: Object = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "quota"}
         obj: Object = {"metadata": {"generation": 1}, "status": {"observedGeneration": 1, "conditions": [refused]}}

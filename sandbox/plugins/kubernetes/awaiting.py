@@ -74,7 +74,7 @@ class Waiter:
                 if now - ready_since >= seen.settle:
                     self._clear()
                     return obj
-                seen = Waiting(f"ready, but it crashed a moment ago: it must stay up for {seen.settle:.0f} s")
+                seen = Waiting(f"ready, but {seen.doubt}: it must stay up for {seen.settle:.0f} s")
             else:
                 ready_since = None
             match seen:

@@ -16,6 +16,7 @@ _CONFIG_GRACE: Final = 15.0
 # A container that needs another service may crash until that is there; three times is a habit.
 _CRASHES: Final = 3
 _CRASH_MEMORY: Final = timedelta(minutes=6)  # the kubelet starts a container again after five minutes at most
+_NEWNESS: Final = timedelta(seconds=10)
 
 _PULL_REASONS: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"})
 _CONFIG_REASONS: Final = frozenset(
@@ -53,6 +54,24 @@ def crashed_lately(pod: Object, now: datetime) -> bool:
     for status in children(pod, "status", "containerStatuses"):
         ended = child(status, "lastState", "terminated")
         if number(ended, "exitCode") and now - _time(text(ended, "finishedAt"), now) < _CRASH_MEMORY:
+            return True
+    return False
+
+
+def started_unprobed(pod: Object, now: datetime) -> bool:
+    """Whether a container that no probe asks was started a moment ago.
+
+    Such a container is ready as soon as it runs, also when it is about to crash.
+    https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-probes
+    """
+    probed = {
+        text(container, "name")
+        for container in children(pod, "spec", "containers")
+        if child(container, "readinessProbe") or child(container, "startupProbe")
+    }
+    for status in children(pod, "status", "containerStatuses"):
+        started = text(child(status, "state", "running"), "startedAt")
+        if started and text(status, "name") not in probed and now - _time(started, now) < _NEWNESS:
             return True
     return False
 

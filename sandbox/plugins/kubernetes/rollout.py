@@ -9,19 +9,22 @@ from typing import Final
 
 from .kinds import Readiness
 from .objects import Object, child, children, condition, number, text
-from .pods import Problem, crashed_lately, is_ready, problems
+from .pods import Problem, crashed_lately, is_ready, problems, started_unprobed
 
 # How long the refusal to create pods (a quota, a policy) must last before it is certain, in seconds: during a rollout,
 # a pod that ends makes room for another.
 _REFUSAL_GRACE: Final = 15.0
-_SETTLE: Final = 10.0  # seconds
+_SETTLE_AFTER_CRASH: Final = 10.0  # seconds
+# The kubelet looks at its containers once a second, and tells the API server a moment later.
+_SETTLE_UNPROBED: Final = 3.0  # seconds
 
 
 @dataclass(frozen=True)
 class Ready:
-    """The object is as it should be. It must stay so for `settle` seconds before that can be relied on."""
+    """The object is as it should be. It must stay so for `settle` seconds before that can be relied on, and why."""
 
     settle: float = 0
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def status(
         readiness: the rule of its kind.
         obj: the object, read after the change.
         pods: the pods of the revision that is rolled out.
-        now: the time, with its zone: a pod that crashed a moment ago is not trusted at once.
+        now: the time, with its zone: a pod that crashed or was started a moment ago is not trusted at once.
         binds_late: a claim's storage class waits for a pod before it binds.
     """
     if text(obj, "metadata", "deletionTimestamp"):
@@ -62,9 +65,15 @@ def status(
     rule = _RULES.get(readiness)
     found = rule(obj, pods) if rule else Ready()
     watched = [obj] if readiness is Readiness.POD else pods
-    if isinstance(found, Ready) and readiness is not Readiness.JOB and any(crashed_lately(pod, now) for pod in watched):
-        return Ready(settle=_SETTLE)
-    return found
+    return _doubted(watched, now) if isinstance(found, Ready) and readiness is not Readiness.JOB else found
+
+
+def _doubted(pods: Sequence[Object], now: datetime) -> Ready:
+    if any(crashed_lately(pod, now) for pod in pods):
+        return Ready(_SETTLE_AFTER_CRASH, "it crashed a moment ago")
+    if any(started_unprobed(pod, now) for pod in pods):
+        return Ready(_SETTLE_UNPROBED, "it has just been started, and no probe tells whether it works")
+    return Ready()
 
 
 def _deployment(obj: Object, pods: Sequence[Object]) -> Status:

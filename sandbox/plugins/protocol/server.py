@@ -74,6 +74,8 @@ def serve(provider: Provider) -> NoReturn:
     The engine's address is the process's argument. A plugin that is started by hand has none, prints its port all the
     same, and gets the address by `Attach` (`PULUMI_DEBUG_PROVIDERS`).
     """
+    # Before the engine can know that the plugin runs: an engine that ends at once after that has been a parent too.
+    parent = os.getppid()
     # Messages are trees of small objects; a process that lives for one command need not look for garbage in them often.
     gc.set_threshold(_GARBAGE)
     if len(sys.argv) > 1:
@@ -89,7 +91,7 @@ def serve(provider: Provider) -> NoReturn:
     server.start()
     sys.stdout.write(f"{server.port}\n")
     sys.stdout.flush()
-    _watch_engine(stop)
+    _watch_engine(parent, stop)
     stop.wait()
     provider.cancelled.set()
     server.stop(_GRACE)
@@ -98,9 +100,8 @@ def serve(provider: Provider) -> NoReturn:
     os._exit(0)
 
 
-def _watch_engine(stop: threading.Event) -> None:
-    """Set `stop` when the engine is gone, however it ended."""
-    parent = os.getppid()
+def _watch_engine(parent: int, stop: threading.Event) -> None:
+    """Set `stop` when the engine, the process `parent`, is gone, however it ended."""
 
     def poll_parent() -> None:
         while os.getppid() == parent:
