@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ..protocol.engine_log import ResourceLog
-from .client import Cluster, ClusterUnreachable
+from .client import ApiError, Cluster, ClusterUnreachable
 from .kinds import EVENT, POD, REPLICA_SET, STORAGE_CLASS, Kind, Readiness
 from .objects import Object, child, children, is_owned_by, name_of, namespace_of, number, text
 from .pods import Problem
@@ -89,8 +89,22 @@ class Waiter:
                         reason = f"not ready after {timeout:.0f} s: {seen.message}"
                         return NotReady(self._reasons(obj, reason, seen.problems, with_events=True), obj)
                     self._tell(_progress(seen), now - start)
-            if self._cancelled.wait(looks.next()):
+            self._until_changed(current, looks)
+            if self._cancelled.is_set():
                 return NotReady((f"{self._kind.kind} {name}: cancelled while it was waited for",), obj)
+
+    def _until_changed(self, obj: Object | None, looks: _Looks) -> None:
+        """Wait until another look may show something else: the object has changed, or one of its pods may have."""
+        if obj is not None:
+            try:
+                self._cluster.wait_for_change(self._kind, obj)
+            except (ApiError, ClusterUnreachable):
+                pass  # it may not be watched, or not now
+            else:
+                # Changes come several at a time.
+                self._cancelled.wait(_FIRST_LOOK)
+                return
+        self._cancelled.wait(looks.next())
 
     def _read(self, namespace: str, name: str, generation: int) -> tuple[Object | None, Status]:
         """The object, and how far it is; an API server that does not answer for a while is waited for too."""

@@ -6,7 +6,8 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, Protocol, cast
@@ -67,8 +68,16 @@ class ClusterUnreachable(ProviderError):  # noqa: N818 - a state of the cluster,
     """There was no answer from the API server, or none that could be trusted."""
 
 
+class _Stream(Protocol):
+    """A response of urllib3."""
+
+    def read_chunked(self, amt: int) -> Iterator[bytes]: ...
+    def close(self) -> None: ...
+
+
 class _Response(Protocol):
     status: int
+    response: _Stream
 
     def read(self) -> bytes: ...
 
@@ -163,6 +172,27 @@ class Cluster:
         except ApiError:
             return ""
 
+    def wait_for_change(self, kind: Kind, obj: Object) -> None:
+        """Wait until an object is no longer as it is here, for at most about a second. It may end early for nothing.
+
+        https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+
+        Raises:
+            ApiError: it may not be watched.
+            ClusterUnreachable: the API server does not answer.
+        """
+        query = {
+            "watch": "true",
+            "fieldSelector": f"metadata.name={text(obj, 'metadata', 'name')}",
+            "resourceVersion": text(obj, "metadata", "resourceVersion"),
+            "timeoutSeconds": "1",
+        }
+        with self._asked("GET", kind.path(text(obj, "metadata", "namespace")), query) as response:
+            for _ in response.response.read_chunked(1):
+                # The rest would come when the second is over.
+                response.response.close()
+                return
+
     def _json(
         self,
         method: str,
@@ -184,6 +214,21 @@ class Cluster:
         content_type: str = "application/json",
         timeout: tuple[float, float] | None = None,
     ) -> bytes:
+        with self._asked(method, path, query, body=body, content_type=content_type, timeout=timeout) as response:
+            return response.read()
+
+    @contextmanager
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        body: Object | None = None,
+        content_type: str = "application/json",
+        timeout: tuple[float, float] | None = None,
+    ) -> Generator[_Response]:
+        """The answer to a request, whose content has not come yet, unless it is a refusal."""
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with the client library
 
         url = f"{self.context.server.rstrip('/')}{path}" + (f"?{urlencode(query)}" if query else "")
@@ -199,22 +244,25 @@ class Cluster:
                     method, url, headers=headers, body=body, _request_timeout=timeout or self._timeout
                 ),
             )
-            content = response.read()
+            _raise_if_refused(response)
+            yield response
         except (HTTPError, OSError) as error:
             raise self._unreachable(error) from None
         except Exception as error:
             if type(error).__name__ == "ApiException":  # how the library tells of a TLS failure
                 raise self._unreachable(error) from None
             raise
-        if response.status >= HTTPStatus.BAD_REQUEST:
-            raise ApiError(response.status, _status_object(content))
-        return content
 
     def _unreachable(self, error: Exception) -> ClusterUnreachable:
         return ClusterUnreachable(
             f"the Kubernetes cluster {self.context.server} (context {self.context.name!r}) is unreachable: "
             f"{_cause(error)} (is it running, and is this its kubeconfig?)"
         )
+
+
+def _raise_if_refused(response: _Response) -> None:
+    if response.status >= HTTPStatus.BAD_REQUEST:
+        raise ApiError(response.status, _status_object(response.read()))
 
 
 def _status_object(content: bytes) -> Object:
