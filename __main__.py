@@ -15,6 +15,7 @@ from pathlib import Path
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from components import debug_messages
 from components.dockercoins import BUILT_SERVICES, DockerCoins, DockerCoinsArgs
 from components.microservice import recommended_labels
 from components.mirrors import mirrored
@@ -28,6 +29,8 @@ from settings import read_settings
 # there takes a quarter of that time, and a third of a second more when the process ends.
 gc.set_threshold(100_000)
 atexit.register(gc.freeze)
+if not os.environ.get("DOCKERCOINS_DEBUG"):
+    debug_messages.withhold()
 
 try:
     settings = read_settings(

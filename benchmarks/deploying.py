@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import urllib3
-import yaml
 
-from benchmarks.plain_way import NODE_PORT, PlainWay, run
+from benchmarks import idle_programs, registry_storage
+from benchmarks.idle_programs import Stack
+from benchmarks.plain_way import NODE_PORT, PlainWay
 from benchmarks.rounds import Figures, measure
 from benchmarks.stacks import deployed, deployed_in, workplace
 from benchmarks.timeline import Timeline, dependencies, followed
@@ -28,38 +29,16 @@ _PAGE: Final = Path("webui/webui/static/index.html")
 _MARK: Final = "</body>"
 _LOOK: Final = 0.05  # seconds between two looks at the page
 _PROFILE: Final = {"profile": "full"}
-_IDLE: Final = "name: idle\nruntime: {name: python, options: {toolchain: pip, virtualenv: .venv}}\n"
-_SDKS_ALONE: Final = """\
-import atexit
-import gc
-import os
-from pathlib import Path
-
-gc.set_threshold(100_000)
-atexit.register(gc.freeze)
-
-import pulumi
-import pulumi_aws as aws
-import pulumi_docker as docker
-import pulumi_kubernetes as kubernetes
-
-for package in (kubernetes.core.v1, kubernetes.apps.v1, kubernetes.networking.v1, aws.ecr):
-    dir(package)
-docker.Provider("docker")
-kubernetes.Provider("cluster", kubeconfig=Path(os.environ["KUBECONFIG"]).read_text(), context="{context}")
-account = aws.Provider(
-    "aws",
-    region="{region}",
-    allowed_account_ids=["{account}"],
-    endpoints=[aws.ProviderEndpointArgs(ecr="{endpoint}", sts="{endpoint}", iam="{endpoint}")],
-)
-aws.get_caller_identity(opts=pulumi.InvokeOptions(provider=account))
-"""
+_UP: Final = ("up", "--yes", "--skip-preview")
 
 
 def change_to_running(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str, Figures], Timeline]:
-    """Seconds from one changed line of webui until the new version answers; and what one more `pulumi up` did when."""
+    """Seconds from one changed line of webui until the new version answers; and what one more `pulumi up` did when.
+
+    Beside the two ways, what the SDKs and their plugins take alone.
+    """
     with workplace() as folder, deployed() as deployment:
+        application, idle = Stack.of(deployment), idle_programs.alone(folder, deployment)
         plain = PlainWay.like(deployment, f"plain-{secrets.token_hex(3)}", folder)
         try:
             for service in SERVICES:
@@ -72,7 +51,7 @@ def change_to_running(rounds: int, tell: Callable[[str], None]) -> tuple[dict[st
             original = page.read_text()
 
             def by_pulumi() -> None:
-                _pulumi(deployment.folder, deployment.project.environment, "up", "--yes", "--skip-preview")
+                application.pulumi(*_UP)
 
             def by_hand() -> None:
                 tag = secrets.token_hex(4)
@@ -89,6 +68,7 @@ def change_to_running(rounds: int, tell: Callable[[str], None]) -> tuple[dict[st
 
             ways = {PULUMI: by_pulumi, PLAIN: by_hand}
             contenders = {way: partial(timed, way, deploy) for way, deploy in ways.items()}
+            contenders[idle_programs.ALONE] = partial(idle.seconds, *_UP)
             figures = measure(contenders, rounds, tell, "s")
             page.write_text(original)
             outcome, seen = followed(deployment.project)
@@ -102,14 +82,16 @@ def change_to_running(rounds: int, tell: Callable[[str], None]) -> tuple[dict[st
 def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str, Figures], Timeline]:
     """Seconds from an empty registry and no namespace to the first coin; and what the last `pulumi up` did when.
 
-    What the Dockerfiles install is in the builder's cache for both ways; the services' code is new for both each time.
-    In the profile `teaching` the first coin takes four seconds, more or less; in `full` it comes with the first hashes.
+    Beside the two ways, what the SDKs and their plugins take alone. What the Dockerfiles install is in the builder's
+    cache for both ways; the services' code is new for both each time. In the profile `teaching` the first coin takes
+    four seconds, more or less; in `full` it comes with the first hashes.
     """
     seen: list[Timeline] = []
     with workplace() as folder:
         with deployed_in(folder, **_PROFILE) as example:
             plain = PlainWay.like(example, "", folder)
             address = urlsplit(example.url("/"))
+            idle = idle_programs.alone(folder, example)
 
         def page(port: int | str) -> str:
             return f"{address.scheme}://{address.hostname}:{port}/json"
@@ -118,6 +100,7 @@ def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str
             with workplace() as own:
                 deployment = create(own, **_PROFILE)
                 _mark(deployment.folder / "services")
+                registry_storage.collect_garbage()
                 try:
                     began = time.monotonic()
                     outcome, timeline = followed(deployment.project)
@@ -136,6 +119,7 @@ def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str
         def by_hand() -> float:
             way = replace(plain, namespace=f"plain-{secrets.token_hex(3)}")
             _mark(way.services)
+            registry_storage.collect_garbage()
             try:
                 began = time.monotonic()
                 for service in SERVICES:
@@ -147,7 +131,8 @@ def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str
             finally:
                 way.remove()
 
-        return measure({PULUMI: by_pulumi, PLAIN: by_hand}, rounds, tell, "s"), seen[-1]
+        ways = {PULUMI: by_pulumi, PLAIN: by_hand, idle_programs.ALONE: partial(idle.seconds, *_UP)}
+        return measure(ways, rounds, tell, "s"), seen[-1]
 
 
 def nothing_to_do(rounds: int, tell: Callable[[str], None]) -> dict[str, Figures]:
@@ -156,47 +141,18 @@ def nothing_to_do(rounds: int, tell: Callable[[str], None]) -> dict[str, Figures
     That one imports the SDKs and starts their plugins, and does nothing with them.
     """
     with workplace() as folder, deployed() as deployment:
-        settings = yaml.safe_load((deployment.folder / "Pulumi.test.yaml").read_text())["config"]
-        idle = {"empty program": "import pulumi\n", "SDKs and plugins alone": _SDKS_ALONE.format(**_named(settings))}
-        places: dict[str, tuple[Path, dict[str, str]]] = {
-            "no change": (deployment.folder, dict(deployment.project.environment))
+        stacks = {
+            "no change": Stack.of(deployment),
+            idle_programs.EMPTY: idle_programs.empty(folder, deployment),
+            idle_programs.ALONE: idle_programs.alone(folder, deployment),
         }
-        for name, program in idle.items():
-            own = folder / name.split()[0]
-            own.mkdir()
-            (own / "Pulumi.yaml").write_text(_IDLE)
-            (own / ".venv").symlink_to((ROOT / ".venv").resolve())
-            (own / "__main__.py").write_text(program)
-            places[name] = (own, {**deployment.project.environment, "PULUMI_BACKEND_URL": own.as_uri()})
-            run(["pulumi", "--cwd", str(own), "stack", "init", "test"], places[name][1])
-            _pulumi(*places[name], "up", "--yes", "--skip-preview")
-
-        def timed(name: str, *arguments: str) -> float:
-            began = time.monotonic()
-            _pulumi(*places[name], *arguments)
-            return time.monotonic() - began
-
         commands = {"preview": ("preview", "--expect-no-changes"), "up": ("up", "--yes", "--expect-no-changes")}
         contenders: dict[str, Callable[[], float]] = {
-            f"{command}, {name}": partial(timed, name, *arguments)
+            f"{command}, {name}": partial(stack.seconds, *arguments)
             for command, arguments in commands.items()
-            for name in places
+            for name, stack in stacks.items()
         }
         return measure(contenders, rounds, tell, "s")
-
-
-def _named(settings: Mapping[str, str]) -> dict[str, str]:
-    """What a program needs to reach the registry's API and the cluster."""
-    return {
-        "account": settings["dockercoins:awsAccount"],
-        "region": settings["dockercoins:awsRegion"],
-        "endpoint": settings["dockercoins:awsEndpoint"],
-        "context": settings["dockercoins:kubeContext"],
-    }
-
-
-def _pulumi(where: Path, variables: Mapping[str, str], *arguments: str) -> None:
-    run(["pulumi", "--non-interactive", "--cwd", str(where), *arguments, "--stack", "test"], variables)
 
 
 def _mark(services: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from benchmarks.plain_way import run
+from benchmarks.processes import run
 from tests.services.harness import docker
 
 

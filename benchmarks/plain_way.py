@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks import registry_storage
+from benchmarks.processes import run
 from tests.integration.deployment import SANDBOX, SANDBOX_REGISTRY, SERVICES, Deployment
 
 NODE_PORT: Final = "--output=jsonpath={.spec.ports[0].nodePort}"
@@ -31,6 +31,8 @@ class PlainWay:
     manifests: tuple[dict[str, Any], ...]
     build_arguments: Mapping[str, str]
     environment: Mapping[str, str]
+    pushed: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    """Repositories and tags."""
 
     @classmethod
     def like(cls, deployment: Deployment, namespace: str, folder: Path) -> PlainWay:
@@ -58,6 +60,7 @@ class PlainWay:
 
     def build_and_push(self, service: str, tag: str) -> None:
         """Build one image, then push it."""
+        self.pushed.add((f"{self.namespace}/{service}", tag))
         arguments = [part for item in self.build_arguments.items() for part in ("--build-arg", "=".join(item))]
         context = str(self.services / service)
         self._run("docker", "build", "--quiet", *arguments, "--tag", self.image(service, tag), context)
@@ -83,8 +86,11 @@ class PlainWay:
         return int(self._run("kubectl", "--namespace", self.namespace, "get", "service", "webui", NODE_PORT))
 
     def remove(self) -> None:
-        """Remove the namespace with everything in it."""
+        """Remove the namespace with everything in it, and the images."""
         self._run("kubectl", "delete", "namespace", self.namespace, "--ignore-not-found", "--timeout=120s")
+        for repository, tag in self.pushed:
+            registry_storage.forget(repository, tag)
+        self.pushed.clear()
 
     def _rolled_out(self, service: str) -> None:
         self._run(
@@ -102,25 +108,6 @@ class PlainWay:
 
     def _run(self, *command: str, stdin: str | None = None) -> str:
         return run(command, self.environment, stdin=stdin)
-
-
-def run(command: Sequence[str], environment: Mapping[str, str] | None = None, *, stdin: str | None = None) -> str:
-    """What a command prints.
-
-    Raises:
-        RuntimeError: it failed; the message has what it said.
-    """
-    completed = subprocess.run(
-        command,
-        env=dict(environment if environment is not None else os.environ),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if completed.returncode:
-        raise RuntimeError(f"{' '.join(command[:3])} failed ({completed.returncode}): {completed.stderr.strip()}")
-    return completed.stdout
 
 
 def _portable(item: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from benchmarks import (
     classroom,
     deploying,
     growth,
+    idle_programs,
     images,
     imports,
     mining,
@@ -23,7 +24,7 @@ from benchmarks import (
 from benchmarks.attendance import together
 from benchmarks.crew import Crew, Mine
 from benchmarks.report import Finding, Result, at_least, at_most
-from benchmarks.rounds import Figures, line, measure, ratio
+from benchmarks.rounds import Figures, less, line, measure, ratio
 
 Tell = Callable[[str], None]
 Benchmark = Callable[[int, Tell], Result]
@@ -41,15 +42,11 @@ _PARALLEL: Final = (2, 4, 16)
 def _change(rounds: int, tell: Tell) -> Result:
     title = "From a changed line to the running change"
     figures, seen = deploying.change_to_running(rounds, tell)
-    spent = figures[deploying.PULUMI].median - figures[deploying.PLAIN].median
     return Result(
         title,
         "s",
         figures,
-        [
-            _by_hand(figures, "Change to running", _BY_HAND),
-            Finding("What `pulumi up` takes beside, whatever the change", "", f"{spent:.1f} s", None),
-        ],
+        _by_hand(figures, "Change to running", _BY_HAND),
         timeline.lines(seen),
         {"timeline": partial(timeline.draw, seen, title=f"{title}, by pulumi up")},
     )
@@ -62,7 +59,7 @@ def _first(rounds: int, tell: Tell) -> Result:
         title,
         "s",
         figures,
-        [_by_hand(figures, "First deployment", _AT_FIRST)],
+        _by_hand(figures, "First deployment", _AT_FIRST),
         timeline.lines(seen),
         {"timeline": partial(timeline.draw, seen, title=f"{title}, by pulumi up")},
     )
@@ -72,9 +69,9 @@ def _nothing(rounds: int, tell: Tell) -> Result:
     figures = deploying.nothing_to_do(rounds, tell)
     result = Result("With nothing to do", "s", figures)
     for command in ("preview", "up"):
-        empty = figures[f"{command}, empty program"]
+        empty = figures[f"{command}, {idle_programs.EMPTY}"]
         seen = ratio(figures[f"{command}, no change"], empty)
-        least = ratio(figures[f"{command}, SDKs and plugins alone"], empty)
+        least = ratio(figures[f"{command}, {idle_programs.ALONE}"], empty)
         what = f"`pulumi {command}` without a change, by that of an empty program"
         result.findings.append(at_most(what, _NOTHING, seen.median, str(seen)))
         result.findings.append(
@@ -174,9 +171,14 @@ def _pods(sample: autoscaling.Sample) -> str:
     return ", ".join(f"{count} {service}" for service, count in sample.ready.items())
 
 
-def _by_hand(figures: Mapping[str, Figures], what: str, limit: float) -> Finding:
-    seen = ratio(figures[deploying.PULUMI], figures[deploying.PLAIN])
-    return at_most(f"{what}, `pulumi up` by the plain way", limit, seen.median, str(seen))
+def _by_hand(figures: Mapping[str, Figures], what: str, limit: float) -> list[Finding]:
+    by_pulumi, by_hand = figures[deploying.PULUMI], figures[deploying.PLAIN]
+    seen = ratio(by_pulumi, by_hand)
+    rest = ratio(less(by_pulumi, figures[idle_programs.ALONE]), by_hand)
+    return [
+        at_most(f"{what}, `pulumi up` by the plain way", limit, seen.median, str(seen)),
+        Finding("… without what the SDKs and their plugins take alone", "", str(rest), None),
+    ]
 
 
 BENCHMARKS: Final[Mapping[str, Benchmark]] = {

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_docker as docker
 import pulumi_kubernetes as kubernetes
 
+from components import debug_messages
 from components.microservice import Listener, Microservice, MicroserviceArgs
 from components.pod_security import RESTRICTED
 from components.pull_secret import PullSecret
@@ -17,6 +18,7 @@ from components.service_image import ServiceImage, ServiceImageArgs
 # As in the application's own program: what the SDKs make stays, and looking for garbage in it takes time.
 gc.set_threshold(100_000)
 atexit.register(gc.freeze)
+debug_messages.withhold()
 
 config = pulumi.Config()
 host = config.require("registry")

@@ -1,6 +1,6 @@
 """The benchmarks of deploying, in small: each part of them runs, and gives figures."""
 
-from benchmarks import deploying, growth
+from benchmarks import deploying, growth, idle_programs
 from benchmarks.timeline import START
 
 
@@ -15,7 +15,7 @@ def test_microservices_of_two_sizes_are_brought_up_and_previewed() -> None:
 
 def test_a_changed_line_is_brought_to_run_in_both_ways() -> None:
     figures, seen = deploying.change_to_running(1, lambda _: None)
-    assert set(figures) == {deploying.PULUMI, deploying.PLAIN}
+    assert set(figures) == {deploying.PULUMI, deploying.PLAIN, idle_programs.ALONE}
     names = [span.name for span in seen.spans]
     assert names[0] == START
     assert {"Image webui", "Deployment webui"} <= set(names)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pulumi
 import pytest
+from pulumi.runtime.proto import engine_pb2
 
 from tests.unit.recording import DIGEST, Recorder, run
 from tests.unit.stacks import ROOT, SERVICES, project, secret_keys, values
@@ -13,6 +14,7 @@ from tests.unit.stacks import ROOT, SERVICES, project, secret_keys, values
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 SERVICE = "kubernetes:core/v1:Service"
 IMAGE = "docker:index/image:Image"
+DEBUG = pulumi.log.debug
 SECRET_MARK = "1b47061264138c4ac30d75fd1eb44270"
 
 
@@ -174,3 +176,19 @@ def test_a_mistake_in_the_stack_ends_before_any_resource() -> None:
         )
     assert recorder.resources == []
     assert recorder.calls == []
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_debug_messages_are_sent_only_where_they_are_asked_for(asked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    def log(_: object, severity: engine_pb2.LogSeverity.ValueType, message: str, *__: object) -> None:
+        if severity == engine_pb2.DEBUG:
+            told.append(message)
+
+    monkeypatch.setattr(pulumi.log, "debug", DEBUG)  # an earlier run of the program took it away
+    monkeypatch.setattr("pulumi.log._log", log)
+    if asked:
+        monkeypatch.setenv("DOCKERCOINS_DEBUG", "1")
+    program()
+    assert any(IMAGE in message for message in told) is asked

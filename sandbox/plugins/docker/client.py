@@ -174,7 +174,8 @@ class Client:
             process_group=0,
         )
         self._tell_keeper(f"+{process.pid}")
-        watcher = threading.Thread(target=self._watch, args=(process,), daemon=True, name="docker-watch")
+        ended = threading.Event()
+        watcher = threading.Thread(target=self._watch, args=(process, ended), daemon=True, name="docker-watch")
         watcher.start()
         lines: list[str] = []
         try:
@@ -187,6 +188,7 @@ class Client:
         finally:
             if process.poll() is None:
                 _end(process)
+            ended.set()
             watcher.join()
             self._tell_keeper(f"-{process.pid}")
             if process.stdout is not None:
@@ -202,9 +204,9 @@ class Client:
                 self._keeper.stdin.write(f"{line}\n")
                 self._keeper.stdin.flush()
 
-    def _watch(self, process: subprocess.Popen[str]) -> None:
-        while process.poll() is None:
-            if self._cancelled.wait(_WATCH_INTERVAL):
+    def _watch(self, process: subprocess.Popen[str], ended: threading.Event) -> None:
+        while not ended.wait(_WATCH_INTERVAL):
+            if self._cancelled.is_set():
                 _end(process)
                 return
 
