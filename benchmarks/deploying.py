@@ -18,7 +18,7 @@ from benchmarks import idle_programs, registry_storage
 from benchmarks.idle_programs import Stack
 from benchmarks.plain_way import NODE_PORT, PlainWay
 from benchmarks.rounds import Figures, measure
-from benchmarks.stacks import deployed, deployed_in, workplace
+from benchmarks.stacks import deployed, deployed_in, remove, workplace
 from benchmarks.timeline import Timeline, dependencies, followed
 from benchmarks.waiting import wait
 from tests.integration.deployment import ROOT, SERVICES, create, get
@@ -70,7 +70,7 @@ def change_to_running(rounds: int, tell: Callable[[str], None]) -> tuple[dict[st
             contenders = {way: partial(timed, way, deploy) for way, deploy in ways.items()}
             contenders[idle_programs.ALONE] = partial(idle.seconds, *_UP)
             figures = measure(contenders, rounds, tell, "s")
-            page.write_text(original)
+            page.write_text(original.replace(_MARK, f"<!-- {secrets.token_hex(8)} -->{_MARK}"))
             outcome, seen = followed(deployment.project)
             if not outcome.succeeded:
                 raise RuntimeError(outcome.output)
@@ -114,7 +114,7 @@ def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str
                     seen.append(replace(timeline, depends=depends, marks=marks))
                     return seconds
                 finally:
-                    deployment.project.destroy()
+                    remove(deployment)
 
         def by_hand() -> float:
             way = replace(plain, namespace=f"plain-{secrets.token_hex(3)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,8 +31,6 @@ class PlainWay:
     manifests: tuple[dict[str, Any], ...]
     build_arguments: Mapping[str, str]
     environment: Mapping[str, str]
-    pushed: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
-    """Repositories and tags."""
 
     @classmethod
     def like(cls, deployment: Deployment, namespace: str, folder: Path) -> PlainWay:
@@ -60,7 +58,6 @@ class PlainWay:
 
     def build_and_push(self, service: str, tag: str) -> None:
         """Build one image, then push it."""
-        self.pushed.add((f"{self.namespace}/{service}", tag))
         arguments = [part for item in self.build_arguments.items() for part in ("--build-arg", "=".join(item))]
         context = str(self.services / service)
         self._run("docker", "build", "--quiet", *arguments, "--tag", self.image(service, tag), context)
@@ -88,9 +85,8 @@ class PlainWay:
     def remove(self) -> None:
         """Remove the namespace with everything in it, and the images."""
         self._run("kubectl", "delete", "namespace", self.namespace, "--ignore-not-found", "--timeout=120s")
-        for repository, tag in self.pushed:
-            registry_storage.forget(repository, tag)
-        self.pushed.clear()
+        for service in SERVICES:
+            registry_storage.forget(f"{self.namespace}/{service}")
 
     def _rolled_out(self, service: str) -> None:
         self._run(

@@ -18,8 +18,8 @@ _MANIFESTS: Final = (
 _NOT_FOUND: Final = 404
 
 
-def forget(repository: str, tag: str) -> None:
-    """Let the registry have no image of this name, if it has one. Its layers stay until ``collect_garbage``.
+def forget(repository: str) -> None:
+    """Let the registry have no image in a repository. Their layers stay until ``collect_garbage``.
 
     https://distribution.github.io/distribution/spec/api/#deleting-an-image
 
@@ -27,14 +27,16 @@ def forget(repository: str, tag: str) -> None:
         RuntimeError: the registry refuses.
     """
     login = urllib3.make_headers(basic_auth=f"{REGISTRY_USER}:{SANDBOX.registry_password}")
-    manifests = f"http://{SANDBOX_REGISTRY}/v2/{repository}/manifests"
-    known = urllib3.request("HEAD", f"{manifests}/{tag}", headers={**login, "Accept": _MANIFESTS})
-    if known.status == _NOT_FOUND:
-        return
-    digest = known.headers.get("Docker-Content-Digest", tag)
-    answer = urllib3.request("DELETE", f"{manifests}/{digest}", headers=login)
-    if answer.status >= 400:  # noqa: PLR2004 - HTTP's first status that tells of an error
-        raise RuntimeError(f"the registry does not remove {repository}:{tag}: HTTP {answer.status}")
+    address = f"http://{SANDBOX_REGISTRY}/v2/{repository}"
+    listed = urllib3.request("GET", f"{address}/tags/list", headers=login)
+    tags: list[str] = [] if listed.status == _NOT_FOUND else listed.json()["tags"] or []
+    for tag in tags:
+        known = urllib3.request("HEAD", f"{address}/manifests/{tag}", headers={**login, "Accept": _MANIFESTS})
+        digest = known.headers.get("Docker-Content-Digest", tag)
+        answer = urllib3.request("DELETE", f"{address}/manifests/{digest}", headers=login)
+        # Several tags may have been of one image.
+        if answer.status >= 400 and answer.status != _NOT_FOUND:  # noqa: PLR2004 - HTTP's first status of an error
+            raise RuntimeError(f"the registry does not remove {repository}:{tag}: HTTP {answer.status}")
 
 
 def collect_garbage() -> None:
@@ -45,4 +47,7 @@ def collect_garbage() -> None:
     Raises:
         RuntimeError: it failed; the message has what it said.
     """
-    docker_client.ask("exec", SANDBOX.registry_container, "/registry", "garbage-collect", _CONFIG)
+    try:
+        docker_client.ask("exec", SANDBOX.registry_container, "/registry", "garbage-collect", _CONFIG)
+    except RuntimeError as error:
+        raise RuntimeError(f"{error}\n`make down` removes the registry with all that others have left in it") from None

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.integration.deployment import Deployment, create
+from benchmarks import registry_storage
+from tests.integration.deployment import SERVICES, Deployment, create
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def deployed(**settings: Any) -> Generator[Deployment]:
 
 @contextmanager
 def deployed_in(folder: Path, **settings: Any) -> Generator[Deployment]:
-    """The application on the sandbox's cluster as a first ``up`` leaves it; it is destroyed afterwards.
+    """The application on the sandbox's cluster as a first ``up`` leaves it; it is removed afterwards.
 
     Args:
         folder: where the stack and its copy of the program are, and stay.
@@ -41,7 +42,7 @@ def deployed_in(folder: Path, **settings: Any) -> Generator[Deployment]:
         bring_up(deployment)
         yield deployment
     finally:
-        deployment.project.destroy()
+        remove(deployment)
 
 
 def bring_up(deployment: Deployment) -> None:
@@ -53,3 +54,10 @@ def bring_up(deployment: Deployment) -> None:
     outcome = deployment.project.up()
     if not outcome.succeeded:
         raise RuntimeError(outcome.output)
+
+
+def remove(deployment: Deployment) -> None:
+    """Destroy the stack, and let the registry forget the images that it has pushed."""
+    deployment.project.destroy()
+    for service in SERVICES:
+        registry_storage.forget(f"{deployment.name}/{service}")
