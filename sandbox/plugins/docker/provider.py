@@ -29,6 +29,7 @@ from .builder import Builder
 from .client import Endpoint, client
 from .logins import Login, LoginsError, parse_logins
 from .spec import ImageSpec
+from .turns import Turns
 
 IMAGE: Final = "docker:index/image:Image"
 _CONFIG_KEYS: Final = frozenset(
@@ -61,6 +62,7 @@ class DockerProvider(Provider):
         super().__init__()
         self._endpoint = Endpoint()
         self._logins: Sequence[Login] = ()
+        self._pushes = Turns()
 
     def check_config(self, inputs: Properties, old_inputs: Properties) -> CheckResult:
         """Accept what is served, and refuse the rest by name."""
@@ -162,8 +164,11 @@ class DockerProvider(Provider):
             image_id = builder.build(image)
             if image.skip_push:
                 return _outputs(image, image_id)
-            # The digest is the registry's, and a preview pushes nothing.
-            return _outputs(image, UNKNOWN if preview else builder.push(image))
+            if preview:
+                return _outputs(image, UNKNOWN)  # the digest is the registry's
+            registry = image.reference.canonical_repository.partition("/")[0]
+            with self._pushes.turn(registry, cancelled, log.status):
+                return _outputs(image, builder.push(image))
 
 
 def _context_digest(build: Properties) -> str | Failure:
