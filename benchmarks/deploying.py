@@ -50,8 +50,10 @@ def change_to_running(rounds: int, tell: Callable[[str], None]) -> tuple[dict[st
             page = deployment.folder / "services" / _PAGE
             original = page.read_text()
 
-            def by_pulumi() -> None:
-                application.pulumi(*_UP)
+            def changed() -> str:
+                version = secrets.token_hex(8)
+                page.write_text(original.replace(_MARK, f"<!-- {version} -->{_MARK}"))
+                return version
 
             def by_hand() -> None:
                 tag = secrets.token_hex(4)
@@ -59,18 +61,17 @@ def change_to_running(rounds: int, tell: Callable[[str], None]) -> tuple[dict[st
                 plain.set_image("webui", tag)
 
             def timed(way: str, deploy: Callable[[], None]) -> float:
-                version = secrets.token_hex(8)
-                page.write_text(original.replace(_MARK, f"<!-- {version} -->{_MARK}"))
+                version = changed()
                 began = time.monotonic()
                 deploy()
                 wait(lambda: version.encode() in _get(pages[way]), "the new version", every=_LOOK)
                 return time.monotonic() - began
 
-            ways = {PULUMI: by_pulumi, PLAIN: by_hand}
+            ways: dict[str, Callable[[], None]] = {PULUMI: partial(application.pulumi, *_UP), PLAIN: by_hand}
             contenders = {way: partial(timed, way, deploy) for way, deploy in ways.items()}
             contenders[idle_programs.ALONE] = partial(idle.seconds, *_UP)
             figures = measure(contenders, rounds, tell, "s")
-            page.write_text(original.replace(_MARK, f"<!-- {secrets.token_hex(8)} -->{_MARK}"))
+            changed()
             outcome, seen = followed(deployment.project)
             if not outcome.succeeded:
                 raise RuntimeError(outcome.output)

@@ -9,6 +9,7 @@ import urllib3
 from benchmarks import docker_client
 from sandbox.settings import REGISTRY_USER
 from tests.integration.deployment import SANDBOX, SANDBOX_REGISTRY
+from tests.plugins.docker_support import Registry
 
 _CONFIG: Final = "/etc/distribution/config.yml"
 _MANIFESTS: Final = (
@@ -28,9 +29,7 @@ def forget(repository: str) -> None:
     """
     login = urllib3.make_headers(basic_auth=f"{REGISTRY_USER}:{SANDBOX.registry_password}")
     address = f"http://{SANDBOX_REGISTRY}/v2/{repository}"
-    listed = urllib3.request("GET", f"{address}/tags/list", headers=login)
-    tags: list[str] = [] if listed.status == _NOT_FOUND else listed.json()["tags"] or []
-    for tag in tags:
+    for tag in Registry(SANDBOX_REGISTRY).tags(repository):
         known = urllib3.request("HEAD", f"{address}/manifests/{tag}", headers={**login, "Accept": _MANIFESTS})
         digest = known.headers.get("Docker-Content-Digest", tag)
         answer = urllib3.request("DELETE", f"{address}/manifests/{digest}", headers=login)
