@@ -16,6 +16,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components import debug_messages
+from components.background_imports import importing
 from components.dockercoins import BUILT_SERVICES, DockerCoins, DockerCoinsArgs
 from components.microservice import recommended_labels
 from components.mirrors import mirrored
@@ -44,7 +45,26 @@ try:
 except SettingsError as error:
     raise pulumi.RunError(str(error)) from None
 
-# --- Where it runs: nothing is deployed to a cluster that the stack did not name. ---
+registry = settings.registry.registry
+builds = settings.images.source == "build"
+cloud = settings.registry.aws if settings.registry.ecr else None
+tags = {"project": pulumi.get_project(), "stack": pulumi.get_stack(), "managed-by": "pulumi"}
+
+# --- Who does the work. What AWS says of its account is waited for once all plugins are being started, and what follows
+# is imported meanwhile. ---
+account = None
+if cloud:
+    from components.aws_account import account_provider
+
+    account = account_provider(
+        "aws", account=cloud.account, region=cloud.region, profile=cloud.profile, endpoint=cloud.endpoint, tags=tags
+    )
+engine = None
+if builds:
+    import pulumi_docker as docker
+
+    engine = docker.Provider("docker")
+# Nothing is deployed to a cluster that the stack did not name.
 cluster = kubernetes.Provider(
     "cluster",
     kubeconfig=pulumi.Output.secret(settings.cluster.kubeconfig),
@@ -55,6 +75,19 @@ cluster = kubernetes.Provider(
     # A new token in the pull secret is a change of that Secret, and not a new Secret that every pod has to learn of.
     enable_secret_mutable=True,
 )
+if cloud and account:
+    from components.aws_account import check_account
+
+    with importing(
+        "pulumi_kubernetes.core.v1:Namespace",
+        "pulumi_kubernetes.apps.v1:Deployment",
+        "pulumi_kubernetes.networking.v1:NetworkPolicy",
+        "components.ecr:EcrRegistry",
+        *(["components.service_image:ServiceImage"] if builds else []),
+    ):
+        check_account(account, cloud.account, cloud.region)
+
+# --- Where it runs. ---
 namespace = kubernetes.core.v1.Namespace(
     "namespace",
     metadata=kubernetes.meta.v1.ObjectMetaArgs(
@@ -65,23 +98,19 @@ namespace = kubernetes.core.v1.Namespace(
 )
 
 # --- The registry, and who pushes to it and pulls from it. ---
-registry = settings.registry.registry
-builds = settings.images.source == "build"
 redis_image = mirrored(settings.application.redis_image, settings.registry.mirrors)
 ecr = None
-if settings.registry.ecr and settings.registry.aws:
-    from components.aws_account import account_provider
+rules = settings.registry.ecr
+if cloud and account and rules:
     from components.ecr import EcrRegistry, EcrRegistryArgs
     from components.ecr_cache import cached_reference
 
-    account, rules = settings.registry.aws, settings.registry.ecr
-    tags = {"project": pulumi.get_project(), "stack": pulumi.get_stack(), "managed-by": "pulumi"}
     provisioned = EcrRegistryArgs(
         host=registry.push_host,
         prefix=rules.prefix,
         images=BUILT_SERVICES,
-        account=account.account,
-        region=account.region,
+        account=cloud.account,
+        region=cloud.region,
         keep=rules.keep,
         untagged_days=rules.untagged_days,
         kms_key=rules.kms_key,
@@ -97,19 +126,8 @@ if settings.registry.ecr and settings.registry.aws:
         import_existing=rules.import_existing,
     )
     # Who takes images from elsewhere makes no repository: those belong to the stack that builds.
-    taken_only = EcrRegistryArgs(registry.push_host, rules.prefix, (), account.account, account.region)
-    ecr = EcrRegistry(
-        "registry",
-        provisioned if builds else taken_only,
-        provider=account_provider(
-            "aws",
-            account=account.account,
-            region=account.region,
-            profile=account.profile,
-            endpoint=account.endpoint,
-            tags=tags,
-        ),
-    )
+    taken_only = EcrRegistryArgs(registry.push_host, rules.prefix, (), cloud.account, cloud.region)
+    ecr = EcrRegistry("registry", provisioned if builds else taken_only, provider=account)
     push = pull = RegistryLogin(registry.push_host, ecr.username, ecr.password)
     redis_image = cached_reference(registry.pull_host, rules.cache, redis_image)
 else:
@@ -120,12 +138,9 @@ else:
 
 # --- The four images: built here, or taken from where others have put them. ---
 built = {}
-if builds:
-    import pulumi_docker as docker
-
+if engine:
     from components.service_image import ServiceImage, ServiceImageArgs
 
-    engine = docker.Provider("docker")
     built = {
         service: ServiceImage(
             service,

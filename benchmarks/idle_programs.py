@@ -32,8 +32,9 @@ import pulumi_aws as aws
 import pulumi_docker as docker
 import pulumi_kubernetes as kubernetes
 
-for package in (kubernetes.core.v1, kubernetes.apps.v1, kubernetes.networking.v1, aws.ecr):
-    dir(package)
+# The SDK for Kubernetes imports a group of its API with the first class that is asked for.
+kubernetes.core.v1.Namespace, kubernetes.apps.v1.Deployment, kubernetes.networking.v1.NetworkPolicy
+aws.ecr.Repository, docker.Image
 docker.Provider("docker")
 kubernetes.Provider("cluster", kubeconfig=Path(os.environ["KUBECONFIG"]).read_text(), context="{context}")
 account = aws.Provider(

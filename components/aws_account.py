@@ -17,15 +17,11 @@ def account_provider(
     endpoint: str | None = None,
     tags: Mapping[str, str],
 ) -> aws.Provider:
-    """A provider for ``account`` and ``region``; ``endpoint`` is an ECR, STS and IAM API in place of Amazon's own.
+    """A provider for ``account`` and ``region``, which refuses the credentials of any other account.
 
-    The account that the credentials really belong to is asked for at once, in a preview too, so that a mistake ends the
-    program before it declares anything else.
-
-    Raises:
-        pulumi.RunError: there are no credentials, they are refused, or they are those of another account.
+    ``endpoint`` is an ECR, STS and IAM API in place of Amazon's own.
     """
-    provider = aws.Provider(
+    return aws.Provider(
         name,
         region=region,
         profile=profile,
@@ -33,6 +29,16 @@ def account_provider(
         endpoints=[aws.ProviderEndpointArgs(ecr=endpoint, sts=endpoint, iam=endpoint)] if endpoint else None,
         default_tags=aws.ProviderDefaultTagsArgs(tags=dict(tags)),
     )
+
+
+def check_account(provider: aws.Provider, account: str, region: str) -> None:
+    """Ask at once, in a preview too, who the credentials belong to, so that a mistake ends the program here.
+
+    It waits for the answer; what is declared before goes on meanwhile.
+
+    Raises:
+        pulumi.RunError: there are no credentials, they are refused, or they are those of another account.
+    """
     where = f"account {account} in {region}"
     try:
         identity = aws.get_caller_identity(opts=pulumi.InvokeOptions(provider=provider))
@@ -48,4 +54,3 @@ def account_provider(
             f" {where}; nothing was changed.\nUse credentials of that account (awsProfile names a profile), or set it:"
             f" pulumi config set awsAccount {identity.account_id}"
         )
-    return provider
