@@ -27,7 +27,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, int]]] = {
     "hasher": {"min": 1, "max": 3, "cpu": 80},
 }
 _EVERY: Final = 2.0  # seconds
-_SETTLED: Final = 60.0  # seconds
+_SETTLED: Final = 40.0  # seconds; an autoscaler looks every 15
 _LIMIT: Final = 180.0  # seconds
 # Each worker writes about once a second: over less time, one write more or less would show as a leap.
 _WINDOW: Final = 6.0  # seconds

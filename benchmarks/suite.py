@@ -29,14 +29,14 @@ from benchmarks.rounds import Figures, less, line, measure, ratio
 Tell = Callable[[str], None]
 Benchmark = Callable[[int, Tell], Result]
 
-_MINING_SECONDS: Final = 6.0
+_MINING_SECONDS: Final = 5.0
 _HASHES: Final = 4_000
 _BY_HAND: Final = 1.3
 _AT_FIRST: Final = 0.7
 _NOTHING: Final = 1.5
 _IN_PROPORTION: Final = 1.1
 _CLASS: Final = 500
-_PARALLEL: Final = (2, 4, 16)
+_PARALLEL: Final = (2, 16)
 
 
 def _change(rounds: int, tell: Tell) -> Result:
