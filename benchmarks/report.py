@@ -171,7 +171,7 @@ def plot_growth(
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
         axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-        axes.legend(loc="upper left", frameon=False)
+        axes.figure.legend(loc="outside lower center", frameon=False)
         axes.set_title(title)
 
 

@@ -23,6 +23,8 @@ START: Final = "engine and program"
 ENDED: Final = "pulumi up has ended"
 """The mark of the end of the command."""
 
+_PUSH: Final = 0.45  # opacity
+_WAIT: Final = 0.15  # opacity
 _LOOK: Final = 0.02  # seconds between two looks at the event log
 _KINDS: Final = (
     # A URN's type, or the package that it begins with, to what readers call it.
@@ -44,6 +46,8 @@ class Span:
     ended: float
     pushed_from: float | None = None
     """When an image was built and its push began."""
+    waited_from: float | None = None
+    """When an image was built and its push had to wait for another one."""
 
     @property
     def name(self) -> str:
@@ -156,6 +160,7 @@ def spans(events: Iterable[tuple[float, Mapping[str, Any]]]) -> list[Span]:
     """
     begun: dict[str, float] = {}
     pushed: dict[str, float] = {}
+    waited: dict[str, float] = {}
     found: list[Span] = []
     for at, event in events:
         if "resourcePreEvent" in event:
@@ -167,9 +172,12 @@ def spans(events: Iterable[tuple[float, Mapping[str, Any]]]) -> list[Span]:
             urn: str = metadata["urn"]
             state: dict[str, Any] = metadata.get("new") or {}
             if urn in begun and state.get("custom"):
-                found.append(Span(urn, begun[urn], at, pushed.get(urn)))
-        elif "diagnosticEvent" in event and event["diagnosticEvent"]["message"].lower().startswith("pushing "):
-            pushed.setdefault(event["diagnosticEvent"].get("urn", ""), at)
+                found.append(Span(urn, begun[urn], at, pushed.get(urn), waited.get(urn)))
+        elif "diagnosticEvent" in event:
+            message: str = event["diagnosticEvent"]["message"].lower()
+            for first_seen, beginning in ((pushed, "pushing "), (waited, "waiting for another push ")):
+                if message.startswith(beginning):
+                    first_seen.setdefault(event["diagnosticEvent"].get("urn", ""), at)
     return sorted(found, key=lambda span: (span.began, span.ended, span.urn))
 
 
@@ -187,19 +195,18 @@ def lines(timeline: Timeline, shortest: float = SHORTEST) -> list[str]:
 def draw(timeline: Timeline, file: Path, shortest: float = SHORTEST, title: str = "") -> None:
     """Draw a bar for each resource that takes so many seconds or more, and a line for each mark.
 
-    A bar has the colour of its kind; the lighter part of an image's is its push; those of the chain that bounds it are
-    framed.
+    A bar has the colour of its kind; of an image's, the lighter part is its push, and the lightest waits for another
+    push; those of the chain that bounds it are framed.
     """
     from matplotlib.patches import Patch  # noqa: PLC0415 - takes a second, and lines of text need none
 
     shown = [span for span in timeline.spans if span.seconds >= shortest]
     chain = set(timeline.chain)
-    with drawing.picture(file, 8, 1.2 + 0.27 * len(shown)) as axes:
+    with drawing.picture(file, 8, 1.5 + 0.27 * len(shown)) as axes:
         for row, span in enumerate(shown):
             colour = _COLOURS.get(span.kind, _OTHER)
-            split = span.ended if span.pushed_from is None else span.pushed_from
-            axes.barh(row, split - span.began, left=span.began, color=colour)
-            axes.barh(row, span.ended - split, left=split, color=colour, alpha=0.45)
+            for began, ended, alpha in _parts(span):
+                axes.barh(row, ended - began, left=began, color=colour, alpha=alpha)
             if span in chain:
                 axes.barh(row, span.seconds, left=span.began, fill=False, edgecolor="black", linewidth=1.6)
             axes.annotate(
@@ -209,6 +216,8 @@ def draw(timeline: Timeline, file: Path, shortest: float = SHORTEST, title: str 
                 textcoords="offset points",
                 va="center",
                 fontsize=8,
+                # A mark's line may pass behind it.
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
             )
         for number, (mark, at) in enumerate(timeline.marks.items()):
             axes.axvline(at, color="#d93025", linestyle="--", linewidth=1.2)
@@ -233,10 +242,21 @@ def draw(timeline: Timeline, file: Path, shortest: float = SHORTEST, title: str 
         kinds = list(dict.fromkeys(span.kind for span in shown))
         legend = [Patch(color=_COLOURS.get(kind, _OTHER), label=kind) for kind in kinds]
         if any(span.pushed_from is not None for span in shown):
-            legend.append(Patch(color=_COLOURS["image"], alpha=0.45, label="its push"))
+            legend.append(Patch(color=_COLOURS["image"], alpha=_PUSH, label="its push"))
+        if any(span.waited_from is not None for span in shown):
+            legend.append(Patch(color=_COLOURS["image"], alpha=_WAIT, label="waits for another push"))
         if chain:
             legend.append(Patch(fill=False, edgecolor="black", label="the chain that bounds it"))
-        axes.legend(handles=legend, loc="lower left", fontsize=8, framealpha=1)
+        # Below: among the bars of a short list it would lie on one of them.
+        axes.figure.legend(handles=legend, loc="outside lower center", ncols=len(legend), fontsize=8, frameon=False)
+
+
+def _parts(span: Span) -> list[tuple[float, float, float]]:
+    """Beginning, end and opacity of what a bar is made of."""
+    pushed = span.ended if span.pushed_from is None else span.pushed_from
+    waited = pushed if span.waited_from is None else span.waited_from
+    parts = [(span.began, waited, 1.0), (waited, pushed, _WAIT), (pushed, span.ended, _PUSH)]
+    return [part for part in parts if part[1] > part[0]]
 
 
 def _provider(resource: Mapping[str, Any]) -> list[str]:
@@ -246,4 +266,5 @@ def _provider(resource: Mapping[str, Any]) -> list[str]:
 
 
 def _pushed(span: Span) -> str:
-    return "" if span.pushed_from is None else f", pushing from {span.pushed_from:.1f} s"
+    waited = "" if span.waited_from is None else f", waiting from {span.waited_from:.1f} s"
+    return waited + ("" if span.pushed_from is None else f", pushing from {span.pushed_from:.1f} s")

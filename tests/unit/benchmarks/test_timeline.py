@@ -36,6 +36,7 @@ def _timeline() -> Timeline:
             (1.4, _after(_REPOSITORY)),
             (1.5, _before(_IMAGE)),
             (1.6, _before(_REDIS)),
+            (4.2, _says(_IMAGE, "waiting for another push to localhost, which may send layers of this image\n")),
             (5.0, _says(_IMAGE, "pushing localhost/webui:1\n")),
             (5.1, _says(_IMAGE, "57649607406a: Pushed\n")),
             (6.2, _after(_REDIS)),
@@ -47,11 +48,11 @@ def _timeline() -> Timeline:
     return Timeline(tuple(found), {_IMAGE: [_REPOSITORY], _DEPLOYMENT: [_REDIS, _IMAGE]}, {"first coin": 12.8})
 
 
-def test_a_resource_lasts_from_its_step_to_its_outputs_and_a_push_is_told_apart() -> None:
+def test_a_resource_lasts_from_its_step_to_its_outputs_and_its_push_and_the_wait_for_it_are_told_apart() -> None:
     assert _timeline().spans == (
         Span("engine and program", 0, 1.1),
         Span(_REPOSITORY, 1.1, 1.4),
-        Span(_IMAGE, 1.5, 7.5, pushed_from=5.0),
+        Span(_IMAGE, 1.5, 7.5, pushed_from=5.0, waited_from=4.2),
         Span(_REDIS, 1.6, 6.2),
         Span(_DEPLOYMENT, 7.6, 12.0),
     )
@@ -80,7 +81,7 @@ def test_the_chain_goes_back_through_what_was_waited_for_longest() -> None:
 def test_lines_leave_out_what_is_short_and_mark_the_chain() -> None:
     assert lines(_timeline()) == [
         "*   0.0 s to   1.1 s  engine and program",
-        "*   1.5 s to   7.5 s  Image webui, pushing from 5.0 s",
+        "*   1.5 s to   7.5 s  Image webui, waiting from 4.2 s, pushing from 5.0 s",
         "    1.6 s to   6.2 s  Deployment redis",
         "*   7.6 s to  12.0 s  Deployment webui",
         "   12.8 s             first coin",
@@ -93,7 +94,8 @@ def test_equal_timelines_give_equal_pictures_with_a_bar_for_each_line(tmp_path: 
         draw(_timeline(), tmp_path / f"{name}.svg", title="First deployment")
     one = (tmp_path / "one.svg").read_text()
     assert one == (tmp_path / "two.svg").read_text()
-    for text in ("Image webui", "Deployment redis", "Deployment webui", "first coin, 12.8 s", "6.0", "its push"):
+    shown = ("Image webui", "Deployment redis", "Deployment webui", "first coin, 12.8 s", "6.0")
+    for text in (*shown, "its push", "waits for another push"):
         assert f">{text}<" in one
     assert ">Repository registry-webui<" not in one
 
