@@ -80,8 +80,10 @@ if cloud and account:
 
     with importing(
         "pulumi_kubernetes.core.v1:Namespace",
+        "pulumi_kubernetes.meta.v1:ObjectMetaArgs",
         "pulumi_kubernetes.apps.v1:Deployment",
         "pulumi_kubernetes.networking.v1:NetworkPolicy",
+        "pulumi_aws.ecr:Repository",
         "components.ecr:EcrRegistry",
         *(["components.service_image:ServiceImage"] if builds else []),
     ):

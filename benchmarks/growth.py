@@ -12,9 +12,10 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +33,12 @@ SIZES: Final = (10, 30, 100)
 FIRST: Final = "up, first"
 AGAIN: Final = "preview, no change"
 
-_LOOK: Final = 0.1  # seconds between two looks at the memory
+ENGINE: Final = "engine"
+PROGRAM: Final = "program"
+PLUGINS: Final = "plugins"
+
+_LOOK: Final = 0.1  # seconds between two looks at memory and processor
+_RUNS_A_PROGRAM: Final = "pulumi-language-python-exec"
 _PROGRAM: Final = ROOT / "benchmarks" / "growing"
 _DOCKERFILE: Final = f"""\
 FROM {SANDBOX.python_image}
@@ -57,6 +63,18 @@ class Cost:
     mebibytes: float
     """The most memory that the engine, the program and the plugins held together (resident, pages that they share
     counted once for each)."""
+    processor: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Seconds of a processor by each of ``ENGINE``, ``PROGRAM`` and ``PLUGINS``, to a few tenths."""
+    held: Mapping[str, float] = field(default_factory=dict[str, float])
+    """MiB by each of them, each at its own most."""
+
+    def __str__(self) -> str:
+        """Who took how much."""
+        parts = [
+            f"{kind} {self.processor.get(kind, 0):.1f} s of a processor, {self.held.get(kind, 0):.0f} MiB"
+            for kind in (ENGINE, PROGRAM, PLUGINS)
+        ]
+        return "; ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -72,6 +90,12 @@ class Growth:
     def mebibytes(self, command: str) -> list[tuple[float, float]]:
         """Pairs of size and MiB."""
         return [(float(size), cost.mebibytes) for size, cost in self.costs[command]]
+
+    def shares(self) -> list[str]:
+        """Who took how much of each command, a line each."""
+        return [
+            f"{size} microservices: {command}: {cost}" for command, pairs in self.costs.items() for size, cost in pairs
+        ]
 
     def figures(self) -> dict[str, Figures]:
         """Seconds of each command and size."""
@@ -173,7 +197,8 @@ def _project(size: int) -> Generator[Project]:
             yield project
         finally:
             # Faster than `pulumi destroy`, which waits for each object; the stack's state goes with the folder.
-            run(["kubectl", "delete", "namespace", project.stack, "--ignore-not-found", "--timeout=300s"])
+            with suppress(RuntimeError):  # it would hide what went wrong before, and all that was measured
+                run(["kubectl", "delete", "namespace", project.stack, "--ignore-not-found", "--timeout=300s"])
 
 
 def _cost(project: Project, arguments: Sequence[str]) -> Cost:
@@ -186,32 +211,63 @@ def _cost(project: Project, arguments: Sequence[str]) -> Cost:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    peak = [0]
-    watch = threading.Thread(target=_watch, args=(process.pid, peak))
+    watched = _Watched(process.pid)
+    watch = threading.Thread(target=watched.until_it_ends)
     watch.start()
     output, _ = process.communicate()
     seconds = time.monotonic() - began
     watch.join()
     if process.returncode:
         raise RuntimeError(output)
-    return Cost(seconds, peak[0] / 2**20)
+    return watched.cost(seconds)
 
 
-def _watch(pid: int, peak: list[int]) -> None:
-    """Keep the most memory that a process and all that it has started hold together, until it ends."""
-    while True:
-        try:
-            first = psutil.Process(pid)
-            processes = [first, *first.children(recursive=True)]
-            if first.status() == psutil.STATUS_ZOMBIE:
-                return
-        except psutil.NoSuchProcess:
-            return
-        held = 0
-        for process in processes:
+class _Watched:
+    """What a command of Pulumi and all that it has started take."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._peak = 0
+        self._kinds: dict[psutil.Process, str] = {}
+        self._processor: dict[psutil.Process, float] = {}
+        self._held: dict[str, int] = {}
+
+    def until_it_ends(self) -> None:
+        """Look again and again, until the command has ended."""
+        while True:
             try:
-                held += process.memory_info().rss
+                first = psutil.Process(self._pid)
+                processes = [first, *first.children(recursive=True)]
+                if first.status() == psutil.STATUS_ZOMBIE:
+                    return
             except psutil.NoSuchProcess:
-                continue
-        peak[0] = max(peak[0], held)
-        time.sleep(_LOOK)
+                return
+            self._look(processes)
+            time.sleep(_LOOK)
+
+    def cost(self, seconds: float) -> Cost:
+        """All that was seen."""
+        processor: dict[str, float] = defaultdict(float)
+        for process, used in self._processor.items():
+            processor[self._kinds[process]] += used
+        held = {kind: most / 2**20 for kind, most in self._held.items()}
+        return Cost(seconds, self._peak / 2**20, processor, held)
+
+    def _look(self, processes: Sequence[psutil.Process]) -> None:
+        held: dict[str, int] = defaultdict(int)
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                # A process is another one at first, until it runs what it was made for.
+                kind = self._kind(process)
+                self._kinds[process] = kind
+                held[kind] += process.memory_info().rss
+                used = process.cpu_times()
+                self._processor[process] = used.user + used.system
+        self._peak = max(self._peak, sum(held.values()))
+        for kind, now in held.items():
+            self._held[kind] = max(self._held.get(kind, 0), now)
+
+    def _kind(self, process: psutil.Process) -> str:
+        if process.pid == self._pid:
+            return ENGINE
+        return PROGRAM if any(_RUNS_A_PROGRAM in word for word in process.cmdline()) else PLUGINS

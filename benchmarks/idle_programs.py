@@ -22,28 +22,38 @@ _ALONE: Final = """\
 import atexit
 import gc
 import os
+import threading
 from pathlib import Path
-
-gc.set_threshold(100_000)
-atexit.register(gc.freeze)
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_docker as docker
 import pulumi_kubernetes as kubernetes
 
-# The SDK for Kubernetes imports a group of its API with the first class that is asked for.
-kubernetes.core.v1.Namespace, kubernetes.apps.v1.Deployment, kubernetes.networking.v1.NetworkPolicy
-aws.ecr.Repository, docker.Image
-docker.Provider("docker")
-kubernetes.Provider("cluster", kubeconfig=Path(os.environ["KUBECONFIG"]).read_text(), context="{context}")
+# As in the application's program: no debug messages, little garbage, and what is not needed at once imported meanwhile.
+gc.set_threshold(100_000)
+atexit.register(gc.freeze)
+pulumi.log.debug = lambda *_, **__: None
+
+
+def load():
+    # The SDK for Kubernetes imports a group of its API with the first class that is asked for.
+    kubernetes.core.v1.Namespace, kubernetes.meta.v1.ObjectMetaArgs, kubernetes.apps.v1.Deployment
+    kubernetes.networking.v1.NetworkPolicy, aws.ecr.Repository
+
+
 account = aws.Provider(
     "aws",
     region="{region}",
     allowed_account_ids=["{account}"],
     endpoints=[aws.ProviderEndpointArgs(ecr="{endpoint}", sts="{endpoint}", iam="{endpoint}")],
 )
+docker.Provider("docker")
+kubernetes.Provider("cluster", kubeconfig=Path(os.environ["KUBECONFIG"]).read_text(), context="{context}")
+loading = threading.Thread(target=load)
+loading.start()
 aws.get_caller_identity(opts=pulumi.InvokeOptions(provider=account))
+loading.join()
 """
 
 

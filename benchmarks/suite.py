@@ -85,7 +85,7 @@ def _nothing(rounds: int, tell: Tell) -> Result:
 def _growth(rounds: int, tell: Tell) -> Result:
     grown = growth.grow(growth.SIZES, min(rounds, 1), tell)
     figures = {**grown.figures(), **growth.with_parallelism(growth.SIZES[0], _PARALLEL, tell)}
-    result = Result("More and more microservices", "s", figures)
+    result = Result("More and more microservices", "s", figures, notes=grown.shares())
     for unit, points_of in (("s", grown.seconds), ("MiB", grown.mebibytes)):
         for command in grown.costs:
             points = points_of(command)

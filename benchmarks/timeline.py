@@ -25,6 +25,7 @@ ENDED: Final = "pulumi up has ended"
 
 _PUSH: Final = 0.45  # opacity
 _WAIT: Final = 0.15  # opacity
+_COLUMNS: Final = 4  # of the legend, as many as the width has room for
 _LOOK: Final = 0.02  # seconds between two looks at the event log
 _KINDS: Final = (
     # A URN's type, or the package that it begins with, to what readers call it.
@@ -248,7 +249,8 @@ def draw(timeline: Timeline, file: Path, shortest: float = SHORTEST, title: str 
         if chain:
             legend.append(Patch(fill=False, edgecolor="black", label="the chain that bounds it"))
         # Below: among the bars of a short list it would lie on one of them.
-        axes.figure.legend(handles=legend, loc="outside lower center", ncols=len(legend), fontsize=8, frameon=False)
+        columns = min(len(legend), _COLUMNS)
+        axes.figure.legend(handles=legend, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
 
 
 def _parts(span: Span) -> list[tuple[float, float, float]]:

@@ -35,7 +35,7 @@ class System:
     suite: str
     packages: tuple[str, ...]
     hooks: tuple[str, ...] = ()
-    """Shell commands for `mmdebstrap --customize-hook`; `$1` is the system's root."""
+    """Shell commands for `mmdebstrap --customize-hook`; `$1` is the system's root, `$RECIPES` the folder of recipes."""
     changes: tuple[str, ...] = ()
     """Dockerfile instructions for `docker import --change`."""
     contents: tuple[Path, ...] = ()
@@ -75,7 +75,7 @@ def redis_system() -> System:
             'chroot "$1" usermod --uid 999 redis',
             'chroot "$1" groupmod --gid 999 redis',
             'install -d -m 755 -o 999 -g 999 "$1/data"',
-            f'install -m 755 {shlex.quote(str(wrapper))} "$1/usr/local/bin/redis-server"',
+            'install -m 755 "$RECIPES/redis/redis-server" "$1/usr/local/bin/redis-server"',
         ),
         changes=("WORKDIR /data", "EXPOSE 6379", "VOLUME /data", 'CMD ["redis-server"]'),
         contents=(wrapper,),
@@ -174,7 +174,7 @@ class Systems:
             processes.stream(
                 ["mmdebstrap", *options, system.suite, archive],
                 log=log,
-                env=os.environ | {"TMPDIR": str(folder)},
+                env=os.environ | {"TMPDIR": str(folder), "RECIPES": str(RECIPES)},
             )
             step.work("importing")
             changes = [f"--change={change}" for change in (*system.changes, f"LABEL {RECIPE}={key}")]

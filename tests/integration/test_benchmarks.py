@@ -9,7 +9,10 @@ def test_microservices_of_two_sizes_are_brought_up_and_previewed() -> None:
     grown = growth.grow((1, 2), 1, told.append)
     for command in (growth.FIRST, growth.AGAIN):
         assert [size for size, _ in grown.costs[command]] == [1, 2]
-        assert all(cost.seconds > 0 and cost.mebibytes > 0 for _, cost in grown.costs[command])
+        for _, cost in grown.costs[command]:
+            assert cost.seconds > 0
+            assert 0 < max(cost.held.values()) < cost.mebibytes
+            assert all(cost.processor[kind] > 0 for kind in (growth.ENGINE, growth.PROGRAM, growth.PLUGINS))
     assert len(told) == 4
 
 

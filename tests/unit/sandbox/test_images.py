@@ -36,6 +36,11 @@ def test_a_system_is_named_by_everything_but_the_packages_versions(tmp_path: Pat
     assert images.python_system({}).key() != images.python_system({"timeout": "5"}).key()
 
 
+def test_a_system_is_named_alike_in_every_checkout() -> None:
+    for system in (images.python_system({}), images.redis_system(), images.node_system()):
+        assert str(CHECKOUT) not in repr((system.hooks, system.changes))
+
+
 def test_the_cluster_publishes_the_page_on_the_loopback_address_alone() -> None:
     read = settings.read(CHECKOUT / "Pulumi.dev.yaml")
     made = yaml.safe_load(cluster.configuration(read, "dockercoins/node:x", own_network=True))
