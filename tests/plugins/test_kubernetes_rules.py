@@ -222,7 +222,7 @@ class TestReadiness:
             (
                 {"replicas": 2},
                 {"conditions": [{"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "no"}]},
-                Failed("no"),
+                Failed("no", settle=10.0),
             ),
         ],
     )
@@ -287,8 +287,8 @@ class TestReadiness:
     @pytest.mark.parametrize(
         ("waiting", "restarts", "message", "certain_after"),
         [
-            ({"reason": "ImagePullBackOff", "message": "not found"}, 0, "ImagePullBackOff: not found", 15),
-            ({"reason": "CreateContainerConfigError", "message": "no secret"}, 0, "no secret", 15),
+            ({"reason": "ImagePullBackOff", "message": "not found"}, 0, "ImagePullBackOff: not found", 30),
+            ({"reason": "CreateContainerConfigError", "message": "no secret"}, 0, "no secret", 30),
             ({"reason": "InvalidImageName", "message": "bad"}, 0, "InvalidImageName: bad", 0),
             ({"reason": "CrashLoopBackOff"}, 1, "crashed 2 times, last with exit code 3", None),
             ({"reason": "CrashLoopBackOff"}, 2, "crashed 3 times, last with exit code 3", 0),

@@ -64,6 +64,7 @@ class Waiter:
         looks = _Looks()
         start = time.monotonic()
         ready_since: float | None = None
+        failed_since: float | None = None
         obj = applied
         while True:
             current, seen = self._read(namespace, name, generation)
@@ -77,6 +78,12 @@ class Waiter:
                 seen = Waiting(f"ready, but {seen.doubt}: it must stay up for {seen.settle:.0f} s")
             else:
                 ready_since = None
+            if isinstance(seen, Failed):
+                failed_since = now if failed_since is None else failed_since
+                if now - failed_since < seen.settle:
+                    seen = Waiting(seen.reason, seen.problems)
+            else:
+                failed_since = None
             match seen:
                 case Failed():
                     return NotReady(self._reasons(obj, seen.reason, seen.problems), obj)

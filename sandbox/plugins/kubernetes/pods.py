@@ -10,9 +10,11 @@ from typing import Final
 from .objects import Object, child, children, condition, name_of, number, text
 
 # How long a problem must last before it is certain, in seconds. An image may be pushed, and a Secret created, beside
-# the Deployment that needs it; a registry may be restarting.
-_PULL_GRACE: Final = 15.0
-_CONFIG_GRACE: Final = 15.0
+# the Deployment that needs it; a registry may be restarting; and a node that is busy may ask for a new pod's Secrets
+# before the API server knows that it may ("no relationship found between node and this object"), so that it pulls
+# without a login. The kubelet tries again after 10 to 20 s, and that must have failed too.
+_PULL_GRACE: Final = 30.0
+_CONFIG_GRACE: Final = 30.0
 # A container that needs another service may crash until that is there; three times is a habit.
 _CRASHES: Final = 3
 _CRASH_MEMORY: Final = timedelta(minutes=6)  # the kubelet starts a container again after five minutes at most

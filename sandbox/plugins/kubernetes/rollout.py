@@ -17,6 +17,9 @@ _REFUSAL_GRACE: Final = 15.0
 _SETTLE_AFTER_CRASH: Final = 10.0  # seconds
 # The kubelet looks at its containers once a second, and tells the API server a moment later.
 _SETTLE_UNPROBED: Final = 3.0  # seconds
+# A Deployment that is changed after its deadline, so as to roll it back, is said to be beyond it until the controller
+# sees a pod come or go.
+_SETTLE_DEADLINE: Final = 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,11 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Failed:
-    """It never will be."""
+    """It never will be; to be believed once it has been so for `settle` seconds."""
 
     reason: str
     problems: tuple[Problem, ...] = ()
+    settle: float = 0
 
 
 Status = Ready | Waiting | Failed
@@ -82,7 +86,8 @@ def _deployment(obj: Object, pods: Sequence[Object]) -> Status:
     if not _is_observed(obj):
         return Waiting("waiting for the controller")
     if text(progressing, "reason") == "ProgressDeadlineExceeded":
-        return Failed(text(progressing, "message") or "the progress deadline is exceeded", found)
+        reason = text(progressing, "message") or "the progress deadline is exceeded"
+        return Failed(reason, found, _SETTLE_DEADLINE)
     if child(obj, "spec").get("paused") is True:
         return Ready()
     message = _what_a_deployment_lacks(obj, pods)
