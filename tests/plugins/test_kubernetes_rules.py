@@ -17,7 +17,7 @@ from sandbox.plugins.kubernetes.live_state import importable, means_the_same, ow
 from sandbox.plugins.kubernetes.naming import NamingError, auto_name, choose_name, name_problem
 from sandbox.plugins.kubernetes.objects import Object
 from sandbox.plugins.kubernetes.pods import problems
-from sandbox.plugins.kubernetes.rollout import Failed, Ready, Waiting, status
+from sandbox.plugins.kubernetes.rollout import Doubts, Failed, Ready, Waiting, status
 from sandbox.plugins.kubernetes.settings import difference
 from sandbox.plugins.kubernetes.settings import problems as settings_problems
 from sandbox.plugins.protocol.diff import compare
@@ -235,6 +235,18 @@ class TestReadiness:
             "status": {"observedGeneration": 2, **reported},
         }
         assert status(Readiness.DEPLOYMENT, obj, [], NOW) == expected
+
+    def test_what_may_pass_is_believed_once_it_has_lasted(self) -> None:
+        doubts, beyond, ready = Doubts(), Failed("beyond the deadline", settle=10), Ready(3, "it has just been started")
+        assert doubts.resolved(beyond, 100) == Waiting("beyond the deadline")
+        assert doubts.resolved(beyond, 109.9) == Waiting("beyond the deadline")
+        assert doubts.resolved(beyond, 110) == beyond
+        waiting = Waiting("0 of 1 new pods ready")
+        assert doubts.resolved(waiting, 111) == waiting
+        assert doubts.resolved(beyond, 112) == Waiting("beyond the deadline"), "it is new again after it had passed"
+        assert doubts.resolved(ready, 130) == Waiting("ready, but it has just been started: it must stay up for 3 s")
+        assert doubts.resolved(ready, 133) == ready
+        assert doubts.resolved(Ready(), 133) == Ready()
 
     @pytest.mark.parametrize(("finished", "settles"), [("2026-01-01T11:59:50Z", True), ("2026-01-01T10:00:00Z", False)])
     def test_a_pod_that_crashed_a_moment_ago_must_stay_ready_for_a_while(self, finished: str, *, settles: bool) -> None:

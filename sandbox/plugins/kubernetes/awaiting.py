@@ -14,7 +14,7 @@ from .client import ApiError, Cluster, ClusterUnreachable
 from .kinds import EVENT, POD, REPLICA_SET, STORAGE_CLASS, Kind, Readiness
 from .objects import Object, child, children, is_owned_by, name_of, namespace_of, number, text
 from .pods import Problem
-from .rollout import Failed, Ready, Status, Waiting, status
+from .rollout import Doubts, Failed, Ready, Status, Waiting, status
 
 _FIRST_LOOK: Final = 0.1  # seconds
 _SLOWEST_LOOK: Final = 1.0  # seconds
@@ -63,31 +63,19 @@ class Waiter:
         first_seen: dict[str, float] = {}
         looks = _Looks()
         start = time.monotonic()
-        ready_since: float | None = None
-        failed_since: float | None = None
+        doubts = Doubts()
         obj = applied
         while True:
             current, seen = self._read(namespace, name, generation)
             obj = current or obj
             now = time.monotonic()
-            if isinstance(seen, Ready):
-                ready_since = now if ready_since is None else ready_since
-                if now - ready_since >= seen.settle:
+            match doubts.resolved(seen, now):
+                case Ready():
                     self._clear()
                     return obj
-                seen = Waiting(f"ready, but {seen.doubt}: it must stay up for {seen.settle:.0f} s")
-            else:
-                ready_since = None
-            if isinstance(seen, Failed):
-                failed_since = now if failed_since is None else failed_since
-                if now - failed_since < seen.settle:
-                    seen = Waiting(seen.reason, seen.problems)
-            else:
-                failed_since = None
-            match seen:
-                case Failed():
+                case Failed() as seen:
                     return NotReady(self._reasons(obj, seen.reason, seen.problems), obj)
-                case Waiting():
+                case Waiting() as seen:
                     for problem in seen.problems:
                         first_seen.setdefault(problem.key, now)
                     if certain := _certain(seen.problems, first_seen, now):

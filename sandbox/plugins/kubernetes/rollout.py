@@ -50,6 +50,30 @@ class Failed:
 Status = Ready | Waiting | Failed
 
 
+class Doubts:
+    """Believes what must stay so for a while once it has."""
+
+    def __init__(self) -> None:
+        """Nothing was seen yet."""
+        self._seen: type[Status] = Waiting
+        self._since = 0.0
+
+    def resolved(self, seen: Status, now: float) -> Status:
+        """What is seen now, or that it is waited for as long as it may still pass.
+
+        Args:
+            seen: how far the object is.
+            now: seconds on a clock that never goes back.
+        """
+        if type(seen) is not self._seen:
+            self._seen, self._since = type(seen), now
+        if isinstance(seen, Waiting) or now - self._since >= seen.settle:
+            return seen
+        if isinstance(seen, Ready):
+            return Waiting(f"ready, but {seen.doubt}: it must stay up for {seen.settle:.0f} s")
+        return Waiting(seen.reason, seen.problems)
+
+
 def status(
     readiness: Readiness, obj: Object, pods: Sequence[Object], now: datetime, *, binds_late: bool = False
 ) -> Status:
