@@ -47,7 +47,8 @@ except SettingsError as error:
 
 registry = settings.registry.registry
 builds = settings.images.source == "build"
-cloud = settings.registry.aws if settings.registry.ecr else None
+rules = settings.registry.ecr
+cloud = settings.registry.aws if rules else None
 tags = {"project": pulumi.get_project(), "stack": pulumi.get_stack(), "managed-by": "pulumi"}
 
 # --- Who does the work. What AWS says of its account is waited for once all plugins are being started, and what follows
@@ -102,7 +103,6 @@ namespace = kubernetes.core.v1.Namespace(
 # --- The registry, and who pushes to it and pulls from it. ---
 redis_image = mirrored(settings.application.redis_image, settings.registry.mirrors)
 ecr = None
-rules = settings.registry.ecr
 if cloud and account and rules:
     from components.ecr import EcrRegistry, EcrRegistryArgs
     from components.ecr_cache import cached_reference

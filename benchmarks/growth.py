@@ -228,8 +228,7 @@ class _Watched:
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._peak = 0
-        self._kinds: dict[psutil.Process, str] = {}
-        self._processor: dict[psutil.Process, float] = {}
+        self._used: dict[psutil.Process, tuple[str, float]] = {}
         self._held: dict[str, int] = {}
 
     def until_it_ends(self) -> None:
@@ -248,8 +247,8 @@ class _Watched:
     def cost(self, seconds: float) -> Cost:
         """All that was seen."""
         processor: dict[str, float] = defaultdict(float)
-        for process, used in self._processor.items():
-            processor[self._kinds[process]] += used
+        for kind, used in self._used.values():
+            processor[kind] += used
         held = {kind: most / 2**20 for kind, most in self._held.items()}
         return Cost(seconds, self._peak / 2**20, processor, held)
 
@@ -259,10 +258,9 @@ class _Watched:
             with suppress(psutil.NoSuchProcess):
                 # A process is another one at first, until it runs what it was made for.
                 kind = self._kind(process)
-                self._kinds[process] = kind
                 held[kind] += process.memory_info().rss
                 used = process.cpu_times()
-                self._processor[process] = used.user + used.system
+                self._used[process] = (kind, used.user + used.system)
         self._peak = max(self._peak, sum(held.values()))
         for kind, now in held.items():
             self._held[kind] = max(self._held.get(kind, 0), now)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import pkgutil
-import threading
 from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 
 @contextlib.contextmanager
@@ -22,22 +22,15 @@ def importing(*names: str) -> Generator[None]:
     Raises:
         Exception: whatever an import raised; what the body raises comes first.
     """
-    failures: list[Exception] = []
-    thread = threading.Thread(target=_import, args=(names, failures), name="imports", daemon=True)
-    thread.start()
-    try:
+    # Its end is waited for even where the body fails: two threads that import at once can each see a module of the
+    # other's that is only half there.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="imports") as pool:
+        imported = pool.submit(_import, names)
         yield
-    finally:
-        # Two threads that import at once can each see a module of the other's that is only half there.
-        thread.join()
     # Told here, since a module of the SDKs that failed once stays half there, without a word, for whoever asks next.
-    for failure in failures:
-        raise failure
+    imported.result()
 
 
-def _import(names: Sequence[str], failures: list[Exception]) -> None:
-    try:
-        for name in names:
-            pkgutil.resolve_name(name)
-    except Exception as error:  # raised again in the other thread
-        failures.append(error)
+def _import(names: Sequence[str]) -> None:
+    for name in names:
+        pkgutil.resolve_name(name)
