@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 from benchmarks import report, suite
 from benchmarks.honesty import DishonestError
 from tests.environment import end_with
+from tests.integration.deployment import NEEDED
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -24,6 +26,9 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(suite.BENCHMARKS)}")
     if options.rounds < 1:
         parser.error(f"--rounds is {options.rounds}; at least 1 is needed")
+    missing = [name for name in NEEDED if name not in os.environ]
+    if missing:
+        parser.error(f"{', '.join(missing)} not set: benchmarks need the sandbox; run them with `make bench`")
     began = time.monotonic()
     results: list[report.Result] = []
     given_up: list[str] = []

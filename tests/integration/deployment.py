@@ -37,7 +37,8 @@ _PROGRAM = (
 )
 SANDBOX = sandbox_settings.read(ROOT / "Pulumi.dev.yaml")
 SANDBOX_REGISTRY = SANDBOX.registry_host
-_NEEDED = ("PULUMI_HOME", "KUBECONFIG", "AWS_ACCESS_KEY_ID")
+NEEDED = ("PULUMI_HOME", "KUBECONFIG", "AWS_ACCESS_KEY_ID")
+"""What the sandbox's environment has, and no deployment does without."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Deployment:
 
 def create(folder: Path, stack: str = STACK, **settings: Any) -> Deployment:
     """Copy the program into ``folder`` and make its stack; the settings are those of the sandbox, and ``settings``."""
-    missing = [name for name in _NEEDED if name not in os.environ]
+    missing = [name for name in NEEDED if name not in os.environ]
     if missing:
         pytest.fail(f"{', '.join(missing)} not set: these tests need the sandbox; run them with `make test`")
     root = folder / "project"
