@@ -7,13 +7,13 @@ from benchmarks.timeline import START
 def test_microservices_of_two_sizes_are_brought_up_and_previewed() -> None:
     told: list[str] = []
     grown = growth.grow((1, 2), 1, told.append)
-    for command in (growth.FIRST, growth.AGAIN):
-        assert [size for size, _ in grown.costs[command]] == [1, 2]
+    for command, sizes in ((growth.FIRST, [1, 2]), (growth.AGAIN, [1, 1, 1, 2, 2, 2])):
+        assert [size for size, _ in grown.costs[command]] == sizes
         for _, cost in grown.costs[command]:
             assert cost.seconds > 0
             assert 0 < max(cost.held.values()) < cost.mebibytes
             assert all(cost.processor[kind] > 0 for kind in (growth.ENGINE, growth.PROGRAM, growth.PLUGINS))
-    assert len(told) == 4
+    assert len(told) == 8
 
 
 def test_a_changed_line_is_brought_to_run_in_both_ways() -> None:
