@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -11,7 +10,7 @@ from typing import Final
 from benchmarks import report, suite
 from benchmarks.honesty import DishonestError
 from tests.environment import end_with
-from tests.integration.deployment import NEEDED
+from tests.integration.deployment import missing_variables
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,8 +25,7 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(suite.BENCHMARKS)}")
     if options.rounds < 1:
         parser.error(f"--rounds is {options.rounds}; at least 1 is needed")
-    missing = [name for name in NEEDED if name not in os.environ]
-    if missing:
+    if missing := missing_variables():
         parser.error(f"{', '.join(missing)} not set: benchmarks need the sandbox; run them with `make bench`")
     began = time.monotonic()
     results: list[report.Result] = []

@@ -22,6 +22,7 @@ from benchmarks.stacks import deployed, deployed_in, remove, workplace
 from benchmarks.timeline import Timeline, dependencies, followed
 from benchmarks.waiting import wait
 from tests.integration.deployment import ROOT, SERVICES, create, get
+from tests.plugins.engine_support import UP
 
 PULUMI: Final = "pulumi up"
 PLAIN: Final = "the plain way"
@@ -29,7 +30,6 @@ _PAGE: Final = Path("webui/webui/static/index.html")
 _MARK: Final = "</body>"
 _LOOK: Final = 0.05  # seconds between two looks at the page
 _PROFILE: Final = {"profile": "full"}
-_UP: Final = ("up", "--yes", "--skip-preview")
 
 
 def change_to_running(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str, Figures], Timeline]:
@@ -67,9 +67,9 @@ def change_to_running(rounds: int, tell: Callable[[str], None]) -> tuple[dict[st
                 wait(lambda: version.encode() in _get(pages[way]), "the new version", every=_LOOK)
                 return time.monotonic() - began
 
-            ways: dict[str, Callable[[], None]] = {PULUMI: partial(application.pulumi, *_UP), PLAIN: by_hand}
+            ways: dict[str, Callable[[], None]] = {PULUMI: partial(application.pulumi, *UP), PLAIN: by_hand}
             contenders = {way: partial(timed, way, deploy) for way, deploy in ways.items()}
-            contenders[idle_programs.ALONE] = partial(idle.seconds, *_UP)
+            contenders[idle_programs.ALONE] = partial(idle.seconds, *UP)
             figures = measure(contenders, rounds, tell, "s")
             changed()
             outcome, seen = followed(deployment.project)
@@ -132,7 +132,7 @@ def first_deployment(rounds: int, tell: Callable[[str], None]) -> tuple[dict[str
             finally:
                 way.remove()
 
-        ways = {PULUMI: by_pulumi, PLAIN: by_hand, idle_programs.ALONE: partial(idle.seconds, *_UP)}
+        ways = {PULUMI: by_pulumi, PLAIN: by_hand, idle_programs.ALONE: partial(idle.seconds, *UP)}
         return measure(ways, rounds, tell, "s"), seen[-1]
 
 

@@ -25,7 +25,7 @@ from benchmarks.processes import run
 from benchmarks.rounds import Figures
 from tests.integration.deployment import ROOT, SANDBOX, SANDBOX_REGISTRY
 from tests.integration.kubectl import kubectl
-from tests.plugins.engine_support import PASSPHRASE, Project
+from tests.plugins.engine_support import PASSPHRASE, UP, Project
 
 SIZES: Final = (10, 30, 100)
 """Numbers of microservices. A node takes 110 pods (the kubelet's `maxPods`), and nine are the cluster's own."""
@@ -37,7 +37,6 @@ ENGINE: Final = "engine"
 PROGRAM: Final = "program"
 PLUGINS: Final = "plugins"
 
-_UP: Final = ("up", "--yes", "--skip-preview")
 _LOOK: Final = 0.1  # seconds between two looks at memory and processor
 # A preview is short, and what a collector of garbage or another process takes would bend the line.
 _PREVIEWS: Final = 3
@@ -71,29 +70,6 @@ class Cost:
     held: Mapping[str, float] = field(default_factory=dict[str, float])
     """MiB by each of them, each at its own most."""
 
-    def __str__(self) -> str:
-        """Who took how much."""
-        parts = [
-            f"{kind} {self.processor.get(kind, 0):.1f} s of a processor, {self.held.get(kind, 0):.0f} MiB"
-            for kind in (ENGINE, PROGRAM, PLUGINS)
-        ]
-        return "; ".join(parts)
-
-    @classmethod
-    def middle(cls, costs: Sequence[Cost]) -> Cost:
-        """The median of each figure."""
-        return cls(
-            statistics.median(cost.seconds for cost in costs),
-            statistics.median(cost.mebibytes for cost in costs),
-            _medians([cost.processor for cost in costs]),
-            _medians([cost.held for cost in costs]),
-        )
-
-
-def _medians(mappings: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    kinds = {kind for mapping in mappings for kind in mapping}
-    return {kind: statistics.median(mapping.get(kind, 0) for mapping in mappings) for kind in kinds}
-
 
 @dataclass(frozen=True)
 class Growth:
@@ -110,9 +86,9 @@ class Growth:
         return [(float(size), cost.mebibytes) for size, cost in self.costs[command]]
 
     def shares(self) -> list[str]:
-        """Who took how much of each command and size, a line each."""
+        """Who took how much of each command and size, a line each; medians."""
         return [
-            f"{size} microservices: {command}: {Cost.middle([cost for at, cost in pairs if at == size])}"
+            f"{size} microservices: {command}: {_shares([cost for at, cost in pairs if at == size])}"
             for command, pairs in self.costs.items()
             for size in dict(pairs)
         ]
@@ -141,6 +117,15 @@ def bend(points: Sequence[tuple[float, float]]) -> float:
     return each(sizes[-2], sizes[-1]) / each(sizes[0], sizes[1])
 
 
+def _shares(costs: Sequence[Cost]) -> str:
+    median = statistics.median
+    return "; ".join(
+        f"{kind} {median(cost.processor.get(kind, 0) for cost in costs):.1f} s of a processor, "
+        f"{median(cost.held.get(kind, 0) for cost in costs):.0f} MiB"
+        for kind in (ENGINE, PROGRAM, PLUGINS)
+    )
+
+
 def grow(sizes: Sequence[int], rounds: int, tell: Callable[[str], None]) -> Growth:
     """Bring up, and preview without a change (three times), so many microservices; each size in its own namespace.
 
@@ -153,12 +138,12 @@ def grow(sizes: Sequence[int], rounds: int, tell: Callable[[str], None]) -> Grow
     costs: dict[str, list[tuple[int, Cost]]] = {FIRST: [], AGAIN: []}
     # The one push of the base image to an empty registry takes as long as all else for ten microservices.
     with _project(1) as project:
-        _cost(project, _UP)
+        _cost(project, UP)
     for number in range(rounds):
         for size in sizes:
             with _project(size) as project:
                 for command, arguments in (
-                    (FIRST, _UP),
+                    (FIRST, UP),
                     *[(AGAIN, ("preview", "--expect-no-changes"))] * _PREVIEWS,
                 ):
                     cost = _cost(project, arguments)
@@ -175,7 +160,7 @@ def with_parallelism(size: int, values: Sequence[int], tell: Callable[[str], Non
     figures: dict[str, Figures] = {}
     for value in values:
         with _project(size) as project:
-            cost = _cost(project, (*_UP, "--parallel", str(value)))
+            cost = _cost(project, (*UP, "--parallel", str(value)))
         name = f"{size} microservices: up --parallel {value}"
         figures[name] = Figures(name, (cost.seconds,))
         tell(f"{name}: {cost.seconds:.1f} s")

@@ -12,6 +12,7 @@ import yaml
 
 from benchmarks.processes import run
 from tests.integration.deployment import ROOT, Deployment
+from tests.plugins.engine_support import UP
 
 EMPTY: Final = "empty program"
 ALONE: Final = "SDKs and plugins alone"
@@ -108,5 +109,5 @@ def _made(folder: Path, program: str, like: Deployment) -> Stack:
     (folder / "__main__.py").write_text(program)
     stack = Stack(folder, {**like.project.environment, "PULUMI_BACKEND_URL": folder.as_uri()})
     run(["pulumi", "--cwd", str(folder), "stack", "init", "test"], stack.variables)
-    stack.pulumi("up", "--yes", "--skip-preview")
+    stack.pulumi(*UP)
     return stack

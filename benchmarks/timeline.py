@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import drawing
-from tests.plugins.engine_support import Outcome, Project
+from tests.plugins.engine_support import UP, Outcome, Project
 
 SHORTEST: Final = 0.5
 """Seconds; what takes less is left out of lines and picture."""
@@ -109,7 +109,7 @@ def followed(project: Project) -> tuple[Outcome, Timeline]:
         follower = threading.Thread(target=follow, args=(log, ended, seen, lambda: time.monotonic() - began))
         follower.start()
         try:
-            ran = project.run("up", "--yes", "--skip-preview", "--event-log", str(log))
+            ran = project.run(*UP, "--event-log", str(log))
         finally:
             ended.set()
             follower.join()

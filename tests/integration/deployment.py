@@ -95,10 +95,14 @@ class Deployment:
         return (last["hashes"] - first["hashes"]) / (last["now"] - first["now"])
 
 
+def missing_variables() -> list[str]:
+    """Which of ``NEEDED`` are not set here."""
+    return [name for name in NEEDED if name not in os.environ]
+
+
 def create(folder: Path, stack: str = STACK, **settings: Any) -> Deployment:
     """Copy the program into ``folder`` and make its stack; the settings are those of the sandbox, and ``settings``."""
-    missing = [name for name in NEEDED if name not in os.environ]
-    if missing:
+    if missing := missing_variables():
         pytest.fail(f"{', '.join(missing)} not set: these tests need the sandbox; run them with `make test`")
     root = folder / "project"
     root.mkdir()

@@ -33,6 +33,9 @@ Json: TypeAlias = dict[str, Any]  # pyright: ignore[reportExplicitAny] - JSON of
 
 STACK = "test"
 PASSPHRASE = "for tests only"
+UP = ("up", "--yes", "--skip-preview")
+"""How `pulumi` is told to update a stack without a question."""
+
 OPERATION_LIMIT = 120.0  # seconds
 _STEPS_OF_NO_INTEREST = frozenset({"pulumi:pulumi:Stack"})
 
@@ -194,7 +197,7 @@ class Project:
         (self.directory / "__main__.py").write_text(textwrap.dedent(program).lstrip())
 
     def up(self, *arguments: str) -> Outcome:
-        return self._operation("up", "--yes", "--skip-preview", *arguments)
+        return self._operation(*UP, *arguments)
 
     def preview(self, *arguments: str) -> Outcome:
         return self._operation("preview", *arguments)

@@ -6,13 +6,6 @@ from benchmarks.command import main
 from tests.integration.deployment import NEEDED
 
 
-@pytest.fixture
-def in_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in NEEDED:
-        monkeypatch.setenv(name, "set")
-
-
-@pytest.mark.usefixtures("in_sandbox")
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -30,10 +23,11 @@ def test_what_it_cannot_do_is_said_in_one_line(
     assert told in capsys.readouterr().err.splitlines()[-1]
 
 
-@pytest.mark.usefixtures("in_sandbox")
 def test_outside_the_sandbox_it_says_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for name in NEEDED:
+        monkeypatch.setenv(name, "set")
     monkeypatch.delenv("KUBECONFIG")
     with pytest.raises(SystemExit) as ended:
         main(["mining"])
