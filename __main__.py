@@ -23,6 +23,7 @@ from components.mirrors import mirrored
 from components.pod_security import RESTRICTED
 from components.pull_secret import PullSecret
 from components.registry import RegistryLogin, cache_tags
+from components.rollout import Rollouts
 from configuration import SettingsError, configured
 from settings import read_settings
 
@@ -224,17 +225,26 @@ application = DockerCoins(
         rollout_seconds=running.rollout_seconds,
     ),
     provider=cluster,
+    # `DOCKERCOINS_ROLLOUTS=unchecked pulumi refresh --run-program` (or `destroy`) does not fail by what runs badly now.
+    rollouts=Rollouts(settings.cluster, wait=os.environ.get("DOCKERCOINS_ROLLOUTS") != "unchecked"),
 )
 if ecr and builds:
     ecr.clean_up(
         {service: image.tag for service, image in built.items()},
-        after=[application.services[service].deployment for service in BUILT_SERVICES],
+        after=[application.services[service].rolled_out for service in BUILT_SERVICES],
     )
 
 pulumi.export("webui_url", application.webui_url)
 if application.port_forward:
     pulumi.export("webui_port_forward", application.port_forward)
-pulumi.export("images", images)
+# Other stacks deploy these digests: they are exported once they run.
+pulumi.export(
+    "images",
+    {
+        service: pulumi.Output.all(images[service], application.services[service].rolled_out).apply(lambda known: known[0])
+        for service in BUILT_SERVICES
+    },
+)
 pulumi.export("registry", registry.push_host)
 pulumi.export("namespace", namespace.metadata.name)
 pulumi.export("cluster", {"context": settings.cluster.context, "server": settings.cluster.server})

@@ -21,6 +21,7 @@ from components.microservice import (
 from components.network_policies import DNS, NetworkPolicies, Peer, Policy, Way, service_labels, way_to
 from components.observability import METRICS_PORT, ObservabilityArgs, pod_monitor
 from components.redis import RedisArgs
+from components.rollout import Rollouts
 from components.web_access import IngressAccess, RouteAccess, ingress, route
 
 Profile = Literal["teaching", "full"]
@@ -151,6 +152,7 @@ class DockerCoins(pulumi.ComponentResource):
         args: DockerCoinsArgs,
         *,
         provider: kubernetes.Provider,
+        rollouts: Rollouts | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the five microservices. None waits for another: each is ready as soon as what it needs answers."""
@@ -178,10 +180,12 @@ class DockerCoins(pulumi.ComponentResource):
         )
         service_opts = pulumi.ResourceOptions(parent=self, depends_on=before)
         redis_opts = pulumi.ResourceOptions(parent=self, depends_on=[*before, *args.redis_after])
-        services = {"redis": Microservice("redis", self._redis(password), provider=provider, opts=redis_opts)}
+        services = {"redis": Microservice("redis", self._redis(password), provider=provider, rollouts=rollouts, opts=redis_opts)}
         for service in BUILT_SERVICES:
             described = _built(service, args, name, password)
-            services[service] = Microservice(service, described, provider=provider, opts=service_opts)
+            services[service] = Microservice(
+                service, described, provider=provider, rollouts=rollouts, opts=service_opts
+            )
         self.services = services
         self._open(services["webui"])
         if args.observability.scrape == "podMonitor":

@@ -148,7 +148,7 @@ class EcrRegistry(pulumi.ComponentResource):
         """``reference`` as the cache has it, if it is of a registry that is pulled through; unchanged otherwise."""
         return cached_reference(self.host, self._args.cache, reference)
 
-    def clean_up(self, deployed: Mapping[str, str], *, after: Sequence[pulumi.Resource]) -> None:
+    def clean_up(self, deployed: Mapping[str, str], *, after: Sequence[pulumi.Input[pulumi.Resource]]) -> None:
         """Let each repository expire old images, but never the one whose tag ``deployed`` gives.
 
         The rules change only once all of ``after`` is up to date: until a new version runs, the policy goes on

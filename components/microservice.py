@@ -9,6 +9,8 @@ from typing import Final, TypeAlias
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from components.rollout import Rollouts
+
 core = kubernetes.core.v1
 meta = kubernetes.meta.v1
 
@@ -165,10 +167,12 @@ class Microservice(pulumi.ComponentResource):
 
     That is a service account without any rights; a Service where it has a listener; a PodDisruptionBudget where it has
     more than one pod; an autoscaler where it is to have one. All bear ``name`` itself, since others find a service by
-    it. ``deployment`` is done when every pod of the new version is ready. ``service`` is ``None`` without a listener.
+    it. ``service`` is ``None`` without a listener. ``rolled_out`` gives the Deployment once every pod is of the new
+    version and ready: what needs it running depends on that.
     """
 
     deployment: kubernetes.apps.v1.Deployment
+    rolled_out: pulumi.Output[pulumi.Resource]
     service: kubernetes.core.v1.Service | None
 
     def __init__(
@@ -177,9 +181,13 @@ class Microservice(pulumi.ComponentResource):
         args: MicroserviceArgs,
         *,
         provider: kubernetes.Provider | None = None,
+        rollouts: Rollouts | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare all of it. What ``opts`` depend on is there before the first pod."""
+        """Declare all of it. What ``opts`` depend on is there before the first pod.
+
+        With ``rollouts``, these tell when the Deployment is rolled out; without, Pulumi's kubernetes plugin does.
+        """
         super().__init__("dockercoins:kubernetes:Microservice", name, None, opts)
         self._child_opts = pulumi.ResourceOptions(parent=self, provider=provider)
         # Nothing that others find it by, or that its pods need, waits for what the caller wants first.
@@ -190,6 +198,7 @@ class Microservice(pulumi.ComponentResource):
         )
         self._name = name
         self._args = args
+        self._rollouts = rollouts
         # A Deployment's selector is fixed for its life: what may change (a version) is no part of it.
         self._selector = {_NAME_LABEL: name}
         self._labels = recommended_labels(
@@ -197,6 +206,11 @@ class Microservice(pulumi.ComponentResource):
         )
         self.service = self._service(args.listener) if args.listener else None
         self.deployment = self._deployment(self._account())
+        self.rolled_out = (
+            rollouts.finished(self.deployment, args.rollout_seconds)
+            if rollouts
+            else self.deployment.metadata.apply(lambda _: self.deployment)
+        )
         if args.autoscale:
             self._autoscaler(args.autoscale)
         if (args.autoscale.least if args.autoscale else args.replicas) > 1:
@@ -238,7 +252,17 @@ class Microservice(pulumi.ComponentResource):
                     )
                 ],
             ),
-            opts=self._named_opts,
+            # A load balancer's address comes once pods are ready, which may take as long as a rollout.
+            opts=pulumi.ResourceOptions.merge(
+                self._named_opts,
+                pulumi.ResourceOptions(
+                    custom_timeouts=pulumi.CustomTimeouts(
+                        create=f"{self._args.rollout_seconds}s", update=f"{self._args.rollout_seconds}s"
+                    )
+                )
+                if listener.service_type == "LoadBalancer"
+                else None,
+            ),
         )
 
     def _deployment(self, account: core.ServiceAccount) -> kubernetes.apps.v1.Deployment:
@@ -247,7 +271,7 @@ class Microservice(pulumi.ComponentResource):
         return kubernetes.apps.v1.Deployment(
             self._name,
             # What the program says holds, also where an autoscaler that it has no more set the number of pods.
-            metadata=self._metadata({"pulumi.com/patchForce": "true"}),
+            metadata=self._metadata({"pulumi.com/patchForce": "true", **self._waiting()}),
             spec=kubernetes.apps.v1.DeploymentSpecArgs(
                 replicas=None if args.autoscale else args.replicas,
                 selector=meta.LabelSelectorArgs(match_labels=self._selector),
@@ -270,6 +294,16 @@ class Microservice(pulumi.ComponentResource):
                 ),
             ),
         )
+
+    def _waiting(self) -> dict[str, str]:
+        """Leave the waiting to ``rollouts``, if there are any.
+
+        The plugin then does not wait for a deletion either: in the background, the Deployment is gone at once, and a
+        new one of its name is not applied to the old one while its pods stop.
+        """
+        if self._rollouts is None:
+            return {}
+        return {"pulumi.com/skipAwait": "true", "pulumi.com/deletionPropagationPolicy": "background"}
 
     def _strategy(self) -> kubernetes.apps.v1.DeploymentStrategyArgs:
         if self._args.claims:
@@ -322,6 +356,8 @@ class Microservice(pulumi.ComponentResource):
             name=self._name,
             image=args.image,
             command=list(args.command) or None,
+            # The status of a container that crashed has its last lines.
+            termination_message_policy="FallbackToLogsOnError",
             env=[core.EnvVarArgs(name=key, value=value) for key, value in args.environment.items()] or None,
             ports=[core.ContainerPortArgs(name=name, container_port=port, protocol="TCP") for name, port in ports]
             or None,

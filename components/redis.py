@@ -133,7 +133,13 @@ def volume_claim(
     )
     return core.PersistentVolumeClaim(
         "redis",
-        metadata=meta.ObjectMetaArgs(name="redis", namespace=namespace, labels=labels),
+        metadata=meta.ObjectMetaArgs(
+            name="redis",
+            namespace=namespace,
+            labels=labels,
+            # The pod waits for its volume. Plugins before 4.27 wait for a claim that is bound already until they give up.
+            annotations={"pulumi.com/skipAwait": "true"},
+        ),
         spec=core.PersistentVolumeClaimSpecArgs(
             access_modes=["ReadWriteOnce"],
             storage_class_name=args.storage_class,

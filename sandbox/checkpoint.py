@@ -96,9 +96,9 @@ def recovery(
 ) -> Recovery:
     """Decide how to go on.
 
-    What was being created is forgotten, whether it came to be or not. In the cluster, creating it again meets what is
-    there with server-side apply; a repository has to be deleted first. It is the ECR API's entry alone, as the images
-    are in the registry.
+    What was being created is forgotten, whether it came to be or not. In the cluster, creating it again takes over what
+    is there (`PULUMI_K8S_UPSERT_EXISTING_OBJECTS`); a repository has to be deleted first. It is the ECR API's entry
+    alone, as the images are in the registry.
 
     Args:
         state: what Pulumi knows.

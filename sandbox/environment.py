@@ -24,6 +24,9 @@ def variables(paths: Paths, settings: Settings, search: str) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{paths.pulumi_backend}",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "1",
+        # An `up` that was killed leaves objects that the state does not know. The cluster is the sandbox's own, so that
+        # whatever has their names is ours. It is a setting of the provider, and so holds for every command.
+        "PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true",
         # Selecting a stack would be remembered for the checkout; this is for the shell alone.
         "PULUMI_STACK": STACK,
         # For another checkout, such as that of a hook, which has no environment of its own.

@@ -20,6 +20,9 @@ from .settings import STACK, Settings
 
 PROJECT: Final = "dockercoins"
 
+_UNCHECKED: Final = {"DOCKERCOINS_ROLLOUTS": "unchecked"}
+"""What an interrupted update has left may run badly, and the update that follows mends it."""
+
 TAGS: Final = {"project": PROJECT, "stack": STACK, "managed-by": "pulumi"}
 """What the program tags its cloud resources with."""
 
@@ -59,7 +62,7 @@ class Stack:
             ecr.delete_repository(self.settings, name)
         if needed.settle:
             tell("The last update was interrupted: settling what it had begun.")
-            self._pulumi("refresh", "--run-program", "--clear-pending-creates", "--skip-preview", "--yes")
+            self._pulumi("refresh", "--run-program", "--clear-pending-creates", "--skip-preview", "--yes", **_UNCHECKED)
         if needed.refresh_first:
             tell("The ECR API or the cluster is new: looking at what is still there.")
             # The program tells the cluster's address; the state has that of the one before.
@@ -117,9 +120,9 @@ class Stack:
         except (OSError, ValueError, KeyError):
             return ""
 
-    def _pulumi(self, *arguments: str) -> None:
+    def _pulumi(self, *arguments: str, **variables: str) -> None:
         code = processes.foreground(
-            [self.pulumi.path, *arguments, "--stack", STACK], env=self._variables(), cwd=CHECKOUT
+            [self.pulumi.path, *arguments, "--stack", STACK], env={**self._variables(), **variables}, cwd=CHECKOUT
         )
         if code:
             raise SandboxError(

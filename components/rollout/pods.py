@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from .objects import Object, child, children, condition, name_of, number, text
+from components.rollout.objects import Object, child, children, condition, name_of, number, text
 
 # How long a problem must last before it is certain, in seconds. An image may be pushed, and a Secret created, beside
 # the Deployment that needs it; a registry may be restarting; and a node that is busy may ask for a new pod's Secrets
@@ -24,6 +24,7 @@ _PULL_REASONS: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "ImageInsp
 _CONFIG_REASONS: Final = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError", "PostStartHookError"}
 )
+_LAST_LINES: Final = 10
 _HOPELESS_REASONS: Final = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 
 
@@ -31,16 +32,17 @@ _HOPELESS_REASONS: Final = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 class Problem:
     """Something that is wrong with a pod.
 
-    `key` is the same for the same problem in every look; `certain_after` is for how many seconds it must be seen before
-    it is certain that waiting does not help, None when only the time limit tells. With `container`, the last lines that
-    it wrote say more.
+    Attributes:
+        key: the same for the same problem in every look.
+        message: what is wrong, in the words of Kubernetes.
+        certain_after: the seconds after which waiting does not help; ``None`` if it may help until the time limit.
+        pod: its name.
     """
 
     key: str
     message: str
     certain_after: float | None = None
     pod: str = ""
-    container: str = ""
 
 
 def is_ready(pod: Object) -> bool:
@@ -129,7 +131,7 @@ def _crash(pod: str, status: Object, where: str, *, in_backoff: bool) -> Iterato
     times = f"crashed {crashes} times" if crashes > 1 else "crashed"
     message = f"{where}: {'CrashLoopBackOff: ' if in_backoff else ''}{times}{_how_it_ended(ended)}"
     yield Problem(
-        f"{pod}/{text(status, 'name')}/crash", message, 0 if crashes >= _CRASHES else None, pod, text(status, "name")
+        f"{pod}/{text(status, 'name')}/crash", message, 0 if crashes >= _CRASHES else None, pod
     )
 
 
@@ -138,7 +140,8 @@ def _how_it_ended(terminated: Object) -> str:
         return ""
     words = f", last with exit code {number(terminated, 'exitCode')}"
     reason = text(terminated, "reason")
-    if reason and reason != "Error":
+    if reason and reason not in ("Error", "Completed"):
         words += f" ({reason})"
-    message = text(terminated, "message")
-    return words + (f": {message.strip()}" if message else "")
+    # With `terminationMessagePolicy: FallbackToLogsOnError`, the last lines of the container's log.
+    lines = [line for line in text(terminated, "message").splitlines() if line.strip()][-_LAST_LINES:]
+    return words + "".join(f"\n    {line}" for line in lines)
