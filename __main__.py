@@ -241,7 +241,9 @@ if application.port_forward:
 pulumi.export(
     "images",
     {
-        service: pulumi.Output.all(images[service], application.services[service].rolled_out).apply(lambda known: known[0])
+        service: pulumi.Output.all(images[service], application.services[service].rolled_out).apply(
+            lambda known: known[0]
+        )
         for service in BUILT_SERVICES
     },
 )

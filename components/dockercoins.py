@@ -180,7 +180,9 @@ class DockerCoins(pulumi.ComponentResource):
         )
         service_opts = pulumi.ResourceOptions(parent=self, depends_on=before)
         redis_opts = pulumi.ResourceOptions(parent=self, depends_on=[*before, *args.redis_after])
-        services = {"redis": Microservice("redis", self._redis(password), provider=provider, rollouts=rollouts, opts=redis_opts)}
+        services = {
+            "redis": Microservice("redis", self._redis(password), provider=provider, rollouts=rollouts, opts=redis_opts)
+        }
         for service in BUILT_SERVICES:
             described = _built(service, args, name, password)
             services[service] = Microservice(

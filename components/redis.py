@@ -137,7 +137,7 @@ def volume_claim(
             name="redis",
             namespace=namespace,
             labels=labels,
-            # The pod waits for its volume. Plugins before 4.27 wait for a claim that is bound already until they give up.
+            # The pod waits for its volume; plugins before 4.27 wait in vain for a claim that is bound already.
             annotations={"pulumi.com/skipAwait": "true"},
         ),
         spec=core.PersistentVolumeClaimSpecArgs(

@@ -1,4 +1,4 @@
-"""The step ``verify``: does what was deployed keep the application's promise, seen from outside?"""
+"""The step ``verify``: whether what was deployed runs, and keeps the application's promise, seen from outside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final, cast
 
 import urllib3
 
-from pipelines import artifacts
+from pipelines import artifacts, deployed
 from pipelines.artifacts import Artifacts
 from pipelines.engine import Pulumi
 from pipelines.errors import StepError
@@ -118,16 +118,21 @@ def verify(
     credentials: str | None,
     tell: Callable[[str], None],
 ) -> None:
-    """Test the stack's promise from outside, and note its images as verified.
+    """Look at the rollouts on the cluster, test the application from outside, and note the images as verified.
+
+    The page alone proves nothing: while new pods crash, those of the version before go on answering.
 
     Raises:
-        StepError: the promise was not kept within ``limit`` seconds, or the stack names no address.
+        StepError: an image of the stack's outputs is not rolled out, or the promise was not kept, each within
+            ``limit`` seconds; or the stack names no address.
     """
     files.verified.unlink(missing_ok=True)
     outputs = pulumi.outputs()
     address = url or str(outputs.get("webui_url") or "")
     if not address:
         raise StepError(f"the stack {pulumi.stack} has no output webui_url: run `apply` first, or give --url")
+    deployed.check(outputs, pulumi.environment, limit=limit, tell=tell)
+    tell("every image of the stack is rolled out")
     forward = None if url else outputs.get("webui_port_forward")
     with _forwarded(pulumi, str(forward)) if forward else contextlib.nullcontext():
         Smoke(address, limit, credentials).test(tell)

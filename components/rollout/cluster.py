@@ -104,7 +104,7 @@ class Cluster:
         try:
             # The first event is enough; the rest of the answer comes when the second is over.
             next(iter(stream.read_chunked(1)), None)
-        except Exception as error:  # noqa: BLE001 - what urllib3 raises when the connection ends
+        except Exception as error:  # what urllib3 raises when the connection ends
             raise ClusterError(self._unreachable(error)) from None
         finally:
             stream.close()
@@ -121,7 +121,9 @@ class Cluster:
         try:
             response = cast(
                 "_Response",
-                self._transport.request("GET", url, headers=headers, _request_timeout=(_CONNECT_TIMEOUT, _READ_TIMEOUT)),
+                self._transport.request(
+                    "GET", url, headers=headers, _request_timeout=(_CONNECT_TIMEOUT, _READ_TIMEOUT)
+                ),
             )
         except (HTTPError, OSError) as error:
             raise ClusterError(self._unreachable(error)) from None
@@ -138,7 +140,9 @@ class Cluster:
         while isinstance(inner := getattr(reason, "reason", None), Exception):
             reason = inner
         words = getattr(reason, "strerror", None) or getattr(reason, "reason", None) or reason
-        return f"the cluster at {self._server} (context {self._context!r}) does not answer: {' '.join(str(words).split())}"
+        return (
+            f"the cluster at {self._server} (context {self._context!r}) does not answer: {' '.join(str(words).split())}"
+        )
 
 
 def _refusal(response: _Response) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 Object: TypeAlias = dict[str, Json]
 """A Kubernetes object, or a part of one."""
@@ -44,7 +44,10 @@ def name_of(obj: Mapping[str, Json]) -> str:
 
 def condition(obj: Mapping[str, Json], kind: str) -> Object:
     """The status condition of this type; empty if there is none."""
-    return next((item for item in children(obj, "status", "conditions") if item.get("type") == kind), {})
+    for item in children(obj, "status", "conditions"):
+        if item.get("type") == kind:
+            return item
+    return {}
 
 
 def is_owned_by(obj: Mapping[str, Json], uid: str) -> bool:

@@ -130,9 +130,7 @@ def _crash(pod: str, status: Object, where: str, *, in_backoff: bool) -> Iterato
     crashes = number(status, "restartCount") + 1
     times = f"crashed {crashes} times" if crashes > 1 else "crashed"
     message = f"{where}: {'CrashLoopBackOff: ' if in_backoff else ''}{times}{_how_it_ended(ended)}"
-    yield Problem(
-        f"{pod}/{text(status, 'name')}/crash", message, 0 if crashes >= _CRASHES else None, pod
-    )
+    yield Problem(f"{pod}/{text(status, 'name')}/crash", message, 0 if crashes >= _CRASHES else None, pod)
 
 
 def _how_it_ended(terminated: Object) -> str:

@@ -97,7 +97,7 @@ async def _in_thread(work: Callable[[], None]) -> None:
         error: Exception | None = None
         try:
             work()
-        except Exception as failure:  # noqa: BLE001 - raised where it is awaited
+        except Exception as failure:  # raised where it is awaited
             error = failure
         with contextlib.suppress(RuntimeError):  # as above
             loop.call_soon_threadsafe(resolve, error)

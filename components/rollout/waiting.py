@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Final
 
 from components.rollout.cluster import Cluster, ClusterError
-from components.rollout.objects import Object, child, is_owned_by, name_of, text
+from components.rollout.objects import Object, child, is_owned_by, text
 from components.rollout.pods import Problem
 from components.rollout.status import Failed, Ready, Settling, Status, Waiting, status
 

@@ -72,7 +72,7 @@ def lists_in_some_partition() -> st.SearchStrategy[tuple[str, list[str], list[st
     return st.sampled_from(sorted(REGIONS)).flatmap(lists)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(lists=lists_in_some_partition())
 def test_every_policy_is_valid_by_the_rules_of_iam_and_of_ecr(lists: tuple[str, list[str], list[str]]) -> None:
     partition, may_pull, may_push = lists
@@ -215,7 +215,6 @@ def test_a_principal_of_another_partition_is_refused() -> None:
         cached_repository_policy([ROLE], region="cn-north-1")
 
 
-@settings(deadline=None)
 @given(text=st.text(max_size=80))
 def test_any_text_is_either_refused_or_makes_a_valid_policy(text: str) -> None:
     if principal_problem(text, "eu-west-1") is None:

@@ -325,8 +325,8 @@ from components.registry_api import Answer, Outcome
 from tests.unit.test_program_registries import PREBUILT, program
 
 image_source.find_image = lambda *_: Answer(Outcome.PRESENT)
-program(registry={"kind": "generic", "host": "h.example"}, images=PREBUILT)
-print([name for name in ("pulumi_aws", "pulumi_docker", "pulumi_kubernetes") if name in sys.modules])
+program(preview=True, registry={"kind": "generic", "host": "h.example"}, images=PREBUILT)
+print([name for name in ("kubernetes", "pulumi_aws", "pulumi_docker", "pulumi_kubernetes") if name in sys.modules])
 """
     # In a process of its own: in this one, other tests have imported them.
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
