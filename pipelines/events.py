@@ -22,6 +22,7 @@ SECRET_MARK: Final = "4dabf18193072939515e22adb298388d"  # noqa: S105 - a key th
 
 _MARKUP = re.compile(r"<\{%.*?%\}>")
 _PATH_PART = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+|\*)\]|([^.\[\]]+)')
+_PLAIN_KEY: Final = re.compile(r"[A-Za-z_$][\w$-]*")
 
 
 class EventsError(Exception):
@@ -249,10 +250,31 @@ def _differences(
     detailed: Json = metadata.get("detailedDiff") or {key: {} for key in metadata.get("diffs") or ()}
     found: list[Difference] = []
     for path in sorted(detailed):
-        # A difference that a refresh found is one between the outputs and the program's inputs.
-        old = at(before if detailed[path].get("inputDiff", True) else outputs, path)
-        found.append(Difference(path, old, at(after, path)))
+        old, new = at(before, path), at(after, path)
+        if not detailed[path].get("inputDiff", True):
+            # A difference that a refresh found is one between the outputs and the program's inputs. The docker plugin
+            # says so of every difference, also of inputs that are no outputs.
+            output = at(outputs, path)
+            old = output if output is not None or old == new else old
+        found += _within(path, old, new)
     return tuple(found)
+
+
+def _within(path: str, old: object, new: object) -> list[Difference]:
+    """What differs within a property: the docker plugin names `build`, and not what in it."""
+    before, after = _object(old), _object(new)
+    if old == new or before is None or after is None:
+        return [Difference(path, old, new)]
+    found: list[Difference] = []
+    for key in sorted({*before, *after}):
+        if before.get(key) != after.get(key):
+            step = f".{key}" if _PLAIN_KEY.fullmatch(key) else "[" + json.dumps(key, ensure_ascii=False) + "]"
+            found += _within(path + step, before.get(key), after.get(key))
+    return found
+
+
+def _object(value: object) -> Mapping[str, object] | None:
+    return None if is_secret(value) or not isinstance(value, Mapping) else cast("Mapping[str, object]", value)
 
 
 def _message(diagnostic: Json) -> Message:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sandbox.plugins.docker import build_context, failures, platforms, references, spec
 from sandbox.plugins.docker import client as client_module
-from sandbox.plugins.docker import failures, platforms, references, spec
 from sandbox.plugins.docker.build_output import Failed, Progress, instructions, read_failure, unread_caches
 from sandbox.plugins.docker.builder import build_arguments
 from sandbox.plugins.docker.client import Endpoint, client, find_docker
 from sandbox.plugins.docker.logins import Login, LoginsError, parse_logins, with_logins
 from sandbox.plugins.docker.provider import IMAGE, DockerProvider
 from sandbox.plugins.protocol.engine_log import EngineLog, ResourceLog
-from sandbox.plugins.protocol.provider import Cancelled, DiffRequest, ProviderError
+from sandbox.plugins.protocol.provider import Cancelled, CheckRequest, CreateRequest, DiffRequest, ProviderError
 from sandbox.plugins.protocol.values import UNKNOWN, Properties, Secret
 
 if TYPE_CHECKING:
@@ -110,13 +110,15 @@ DIFFS: dict[str, tuple[Properties, list[str]]] = {
         {"registry": {"server": "registry.example.com:5000", "username": "u", "password": UNKNOWN}},
         [],
     ),
-    "server": ({"registry": {"server": "other", "username": "u", "password": Secret("p")}}, ["registry.server"]),
+    "server": ({"registry": {"server": "other", "username": "u", "password": Secret("p")}}, ["registry"]),
+    "a server where there was none": ({"registry": {"server": "registry.example.com:5000", "new": "x"}}, []),
+    "no registry": ({"registry": None}, ["registry"]),
     "name": ({"imageName": "registry.example.com:5000/team/app:2"}, ["imageName"]),
     "unknown name": ({"imageName": UNKNOWN}, ["imageName"]),
     "skipPush": ({"skipPush": True}, ["skipPush"]),
     "context": (
         {"build": {"context": "context", "platform": "linux/arm64", "contextDigest": "e", "args": {"A": "1"}}},
-        ["build.contextDigest"],
+        ["build"],
     ),
     "platform, argument and target": (
         {
@@ -128,7 +130,7 @@ DIFFS: dict[str, tuple[Properties, list[str]]] = {
                 "target": "t",
             }
         },
-        ["build.platform", "build.args.A", "build.target"],
+        ["build"],
     ),
 }
 
@@ -136,22 +138,84 @@ DIFFS: dict[str, tuple[Properties, list[str]]] = {
 @pytest.mark.parametrize(("change", "paths"), DIFFS.values(), ids=list(DIFFS))
 def test_what_is_a_change_is_an_update_in_place(change: Properties, paths: list[str]) -> None:
     provider = DockerProvider()
-    urn = f"urn:pulumi:s::p::{IMAGE}::i"
-    diff = provider.diff(
-        DiffRequest(
-            urn=urn,
-            type=IMAGE,
-            name="i",
-            log=ResourceLog(EngineLog(), urn),
-            cancelled=provider.cancelled,
-            id=NAME,
-            old_inputs=INPUTS,
-            old_outputs={},
-            inputs={**INPUTS, **change},
-        )
-    )
+    request = DiffRequest(**_resource(), id=NAME, old_inputs=INPUTS, old_outputs={}, inputs={**INPUTS, **change})
+    diff = provider.diff(request)
     assert [item.name for item in diff.changes] == paths
     assert diff.replaces == ()
+
+
+def _resource() -> dict[str, Any]:
+    urn = f"urn:pulumi:s::p::{IMAGE}::i"
+    return {
+        "urn": urn,
+        "type": IMAGE,
+        "name": "i",
+        "log": ResourceLog(EngineLog(), urn),
+        "cancelled": DockerProvider().cancelled,
+    }
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a context in `app`."""
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "Dockerfile").write_text("FROM scratch\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("given", "dockerfile"),
+    [
+        ({"context": "app"}, "app/Dockerfile"),
+        ({"context": "./app/../app"}, "app/Dockerfile"),
+        ({"context": "app", "dockerfile": "./app/Dockerfile"}, "./app/Dockerfile"),
+    ],
+)
+def test_a_check_writes_out_what_the_official_plugin_keeps_in_the_inputs(
+    project: Path, given: Properties, dockerfile: str
+) -> None:
+    assert project.is_dir()
+    result = DockerProvider().check(CheckRequest(**_resource(), inputs={"imageName": NAME, "build": given}))
+    assert result.failures == ()
+    build = result.inputs["build"]
+    assert isinstance(build, dict)
+    digest = build_context.digest(str(given["context"]), dockerfile)
+    assert result.inputs == {
+        "imageName": NAME,
+        "buildOnPreview": False,
+        "build": {
+            "context": given["context"],
+            "dockerfile": dockerfile,
+            "platform": spec.host_platform(),
+            "contextDigest": digest,
+        },
+    }
+
+
+def test_a_preview_that_does_not_build_shows_the_inputs_alone() -> None:
+    inputs: Properties = {**INPUTS, "buildOnPreview": False}
+    assert DockerProvider().create(CreateRequest(**_resource(), inputs=inputs, preview=True)).outputs == inputs
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        {"imageName": UNKNOWN},
+        {"build": UNKNOWN},
+        {"build": {"context": UNKNOWN}},
+        {"build": {"context": "app", "args": {"A": UNKNOWN}}},
+    ],
+)
+def test_a_preview_does_not_build_what_it_does_not_know(unknown: Properties) -> None:
+    inputs: Properties = {**INPUTS, "buildOnPreview": True, **unknown}
+    assert DockerProvider().create(CreateRequest(**_resource(), inputs=inputs, preview=True)).outputs == inputs
+
+
+def test_an_image_whose_login_is_not_known_yet_can_be_read_for_a_preview() -> None:
+    image = spec.read({**INPUTS, "registry": {"server": "r.example.com", "username": "u", "password": UNKNOWN}})
+    assert not image.registry.has_login
+    assert spec.read({**INPUTS, "registry": UNKNOWN}).registry == spec.Registry()
 
 
 def test_the_values_of_build_arguments_stay_off_the_command_line() -> None:

@@ -1,11 +1,14 @@
-"""The build context: which files of a folder go into a build, and a digest of them.
+"""The build context: which files of a folder go into a build, and the digest that the official plugin makes of them.
 
-The digest depends on what a build can see and that means the same on every machine: paths, contents, the executable bit
-and the targets of links; never on owners, other permission bits, times, the order of the file system or where it lies.
+The digest (`hashContext` in pulumi/pulumi-docker, `provider/provider.go`) is the SHA-256 of one record after another:
+first the Dockerfile as `Dockerfile` with an empty mode, then each file in the order of a walk. A record is the path
+from the context, the mode as text, the SHA-256 of the content, and a zero byte. So every permission bit counts, and two
+checkouts with different umasks have different digests; owners, times and folders do not count.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import posixpath
@@ -17,8 +20,9 @@ from pathlib import Path
 from typing import Final
 
 _CHUNK: Final = 1 << 20
-_FORMAT: Final = b"build context 1\0"
-"""Starts every digest; to be counted up when the digest's definition changes."""
+_SPECIAL: Final = re.compile(r"[*?\[\]\\]")
+_LINKS: Final = 255  # links that one path may lead through
+_KINDS: Final = {stat.S_IFLNK: "L", stat.S_IFBLK: "D", stat.S_IFIFO: "p", stat.S_IFCHR: "Dc"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class IgnoreRules:
         Raises:
             ValueError: a line has a pattern that is not well formed.
         """
-        self._rules = [rule for line in text.removeprefix("\ufeff").splitlines() if (rule := _rule(line))]
+        self._rules = [rule for line in text.removeprefix("\ufeff").split("\n") if (rule := _rule(line))]
         self._has_exceptions = any(not rule.excludes for rule in self._rules)
 
     def ignores(self, path: str) -> bool:
@@ -95,30 +99,82 @@ def files(context: Path, rules: IgnoreRules) -> Iterator[str]:
                     yield path
 
 
-def digest(context: Path, dockerfile: Path) -> str:
+def digest(context: str, dockerfile: str) -> str:
     """The digest of what a build of the Dockerfile in this context can see, as 64 hexadecimal digits.
 
+    Both are taken as they are written: what links point to is part of the digest, relative if the context is.
+
     Raises:
-        OSError: a file cannot be read; it is named by the error's `filename`.
+        OSError: a file cannot be read, or a link leads nowhere; it is named by the error's `filename`.
         ValueError: the `.dockerignore` is not well formed.
     """
-    total = hashlib.sha256(_FORMAT)
-    total.update(_digest_of_file(dockerfile))
-    for path in sorted(files(context, ignore_rules(context, dockerfile))):
-        full = context / path
-        mode = full.lstat().st_mode
+    total = hashlib.sha256(_record("Dockerfile", "-" * 10, _digest_of_file(dockerfile)))
+    folder = Path(context)
+    for path in sorted(files(folder, ignore_rules(folder, Path(dockerfile))), key=_walk_order):
+        full = posixpath.normpath(posixpath.join(context, path))
+        mode = os.lstat(full).st_mode
         if stat.S_ISLNK(mode):
-            kind, content = b"link", hashlib.sha256(os.fsencode(full.readlink())).digest()
-        elif stat.S_ISREG(mode):
-            kind, content = (b"program" if mode & stat.S_IXUSR else b"file"), _digest_of_file(full)
+            content = hashlib.sha256(os.fsencode(_link_target(full))).digest()
+        elif stat.S_ISREG(mode) or stat.S_ISSOCK(mode):
+            content = _digest_of_file(full)  # of a socket this fails, as with the official plugin
         else:
-            continue  # sockets, pipes and devices do not go into a build
-        total.update(kind + b"\0" + os.fsencode(path) + b"\0" + content)
+            content = hashlib.sha256().digest()
+        total.update(_record(path, file_mode(mode), content))
     return total.hexdigest()
 
 
-def _digest_of_file(path: Path) -> bytes:
-    with path.open("rb") as file:
+def file_mode(mode: int) -> str:
+    """A mode as Go's `fs.FileMode` writes it: `-rw-r--r--`, `Lrwxrwxrwx`, `ugtrwxr-xr-x`."""
+    letters = _KINDS.get(stat.S_IFMT(mode), "")
+    kind, character = letters[:1], letters[1:]
+    kind += "u" * bool(mode & stat.S_ISUID) + "g" * bool(mode & stat.S_ISGID) + character
+    kind += "t" * bool(mode & stat.S_ISVTX)
+    return (kind or "-") + "".join(
+        letter if mode & 1 << (8 - position) else "-" for position, letter in enumerate("rwxrwxrwx")
+    )
+
+
+def _record(path: str, mode: str, content: bytes) -> bytes:
+    return os.fsencode(path) + mode.encode() + content + b"\0"
+
+
+def _walk_order(path: str) -> list[bytes]:
+    """The place of a path in a walk that goes through each folder by name, and into a folder before what follows it."""
+    return [os.fsencode(part) for part in path.split("/")]
+
+
+def _link_target(path: str) -> str:
+    """What a path leads to without any links, as Go's `filepath.EvalSymlinks` gives it: relative if it can be.
+
+    Raises:
+        OSError: it leads nowhere, or in a circle.
+    """
+    target = "/" if path.startswith("/") else ""
+    rest = path.split("/")
+    followed = 0
+    while rest:
+        part = rest.pop(0)
+        if part in ("", "."):
+            continue
+        if part == "..":
+            target = posixpath.normpath(posixpath.join(target, ".."))
+            continue
+        current = posixpath.join("" if target == "." else target, part)
+        if not stat.S_ISLNK(os.lstat(current).st_mode):
+            target = current
+            continue
+        followed += 1
+        if followed > _LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        link = str(Path(current).readlink())
+        rest = [*link.split("/"), *rest]
+        if link.startswith("/"):
+            target = "/"
+    return target or "."
+
+
+def _digest_of_file(path: str) -> bytes:
+    with Path(path).open("rb") as file:
         content = hashlib.sha256()
         while chunk := file.read(_CHUNK):
             content.update(chunk)
@@ -131,6 +187,8 @@ def _rule(line: str) -> _Rule | None:
     text = line.strip()
     excludes = not text.startswith("!")
     text = text.removeprefix("!").strip()
+    if not text and not excludes:
+        raise ValueError(f"{line.strip()!r} is not a pattern: nothing follows the !")
     if not text:
         return None
     cleaned = posixpath.normpath(text).lstrip("/")
@@ -148,10 +206,13 @@ def _expression(pattern: str) -> str:
     position = 0
     while position < len(pattern):
         rest = pattern[position:]
-        if rest.startswith("**/"):
-            expression, step = expression + "(?:.*/)?", 3
+        if rest in ("**", "**/"):
+            expression, step = expression + ".*", len(rest)
         elif rest.startswith("**"):
-            expression, step = expression + ".*", 2
+            # Without a / after it, only plain text after the start of a pattern may start in the middle of a name.
+            in_a_name = position == 0 and rest[2] != "/" and not _SPECIAL.search(rest, 2)
+            expression += ".*" if in_a_name else "(?:.*/)?"
+            step = 3 if rest[2] == "/" else 2
         elif rest[0] == "*":
             expression, step = expression + "[^/]*", 1
         elif rest[0] == "?":

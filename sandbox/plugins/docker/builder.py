@@ -113,22 +113,21 @@ class Builder:
         return failures.last_line(asked.text) if asked.exit_code == 0 else ""
 
     def _confirmed(self, spec: ImageSpec, digest: str) -> str:
-        """`repository@digest`, once the engine has recorded this digest for this very repository."""
+        """`repository@digest` as the engine has recorded it for this very repository: without Docker Hub's host."""
         asked = self.client.run(["image", "inspect", "--format", "{{json .RepoDigests}}", spec.name])
         try:
             told = cast("list[str] | None", json.loads(asked.lines[-1]))
-            recorded = [references.parse(text) for text in told or []]
+            recorded = {text: references.parse(text) for text in told or []}
         except (ValueError, IndexError):
-            recorded = []
+            recorded = {}
         wanted = spec.reference
-        if not any(
-            entry.digest == digest and entry.canonical_repository == wanted.canonical_repository for entry in recorded
-        ):
-            raise ProviderError(
-                f"{spec.name} was pushed as {digest}, but the engine knows no such digest for {wanted.repository} "
-                f"({failures.last_line(asked.text)}); another build may have taken its tag meanwhile: run again"
-            )
-        return f"{wanted.repository}@{digest}"
+        for text, entry in recorded.items():
+            if entry.digest == digest and entry.canonical_repository == wanted.canonical_repository:
+                return text
+        raise ProviderError(
+            f"{spec.name} was pushed as {digest}, but the engine knows no such digest for {wanted.repository} "
+            f"({failures.last_line(asked.text)}); another build may have taken its tag meanwhile: run again"
+        )
 
 
 def build_arguments(spec: ImageSpec, environment: Mapping[str, str]) -> tuple[Sequence[str], Mapping[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from ..protocol.diff import Diff, compare
+from ..protocol.diff import Change, ChangeKind, Diff, compare
 from ..protocol.engine_log import ResourceLog
 from ..protocol.provider import (
     CheckRequest,
@@ -23,7 +23,7 @@ from ..protocol.provider import (
     ReadResult,
     UpdateRequest,
 )
-from ..protocol.values import UNKNOWN, Properties, Unknown, Value, contains_unknown, unwrap, without_nulls
+from ..protocol.values import UNKNOWN, Properties, Secret, Unknown, Value, contains_unknown, unwrap, without_nulls
 from . import build_context, spec
 from .builder import Builder
 from .client import Endpoint, client
@@ -46,8 +46,8 @@ _CONFIG_KEYS: Final = frozenset(
         "version",
     }
 )
-# ECR's password lasts twelve hours: another one is no reason to build an image again.
-_NEVER_A_CHANGE: Final = ("registry.username", "registry.password")
+_INPUTS: Final = "__inputs"
+"""Where the official plugin keeps an image's inputs in its outputs, and finds them for the next comparison."""
 
 
 class DockerProvider(Provider):
@@ -99,12 +99,16 @@ class DockerProvider(Provider):
             raise ProviderError(f"provider configuration registryAuth: {error}") from None
 
     def check(self, request: CheckRequest) -> CheckResult:
-        """Validate an image's inputs, and add the platform and the digest of its build context to them."""
+        """Validate an image's inputs, and write out in them what the official plugin does.
+
+        That is: `buildOnPreview`, the paths of context and Dockerfile, the platform, and the digest of the context.
+        """
         inputs: Properties = {key: without_nulls(value) for key, value in request.inputs.items() if value is not None}
         found = spec.failures(inputs)
+        inputs["buildOnPreview"] = unwrap(inputs.get("buildOnPreview")) is True
         if found or isinstance(unwrap(inputs.get("build")), Unknown):
             return CheckResult(inputs, _told(found))
-        build: Properties = dict(spec.build_of(inputs))
+        build: Properties = {**spec.build_of(inputs), **spec.paths_of(inputs)}
         if "platform" not in build:
             build["platform"] = spec.host_platform()
             request.log.info(
@@ -120,8 +124,18 @@ class DockerProvider(Provider):
         return CheckResult(spec.with_secret_password({**inputs, "build": build}))
 
     def diff(self, request: DiffRequest) -> Diff:
-        """Every change builds again and updates in place, as with the official plugin; other credentials are none."""
-        return compare(request.old_inputs, request.inputs, ignore=_NEVER_A_CHANGE)
+        """Every change builds again and updates in place; it is named by the input alone, without what is in it.
+
+        Within `registry` only another server is a change: ECR's password lasts twelve hours.
+        """
+        found = compare(request.old_inputs, request.inputs)
+        kinds: dict[str, ChangeKind] = {}
+        for change in found.changes:
+            name = str(change.path[0])
+            if name != "registry" or _is_another_registry(change):
+                kinds[name] = change.kind if len(change.path) == 1 else ChangeKind.UPDATE
+        # The official plugin does not say that these are inputs, so the engine looks for them among the old outputs.
+        return Diff(tuple(Change((name,), kind) for name, kind in kinds.items()), of_inputs=False)
 
     def create(self, request: CreateRequest) -> CreateResult:
         """Build and push the image; in a preview only build it, and that only if the program asks for it."""
@@ -146,15 +160,15 @@ class DockerProvider(Provider):
         del request
 
     def _make(self, inputs: Properties, log: ResourceLog, cancelled: threading.Event, *, preview: bool) -> Properties:
-        if contains_unknown([inputs.get(key) for key in ("imageName", "build", "registry", "skipPush")]):
-            if not preview:
-                raise ProviderError("internal: an image with unknown inputs was to be built")
-            return _outputs_of_unknown(inputs)
+        if preview and not _can_build(inputs, log):
+            return inputs
+        if not preview and contains_unknown([inputs.get(key) for key in ("imageName", "build", "registry")]):
+            raise ProviderError("internal: an image with unknown inputs was to be built")
         image = spec.read(inputs)
-        if preview and unwrap(inputs.get("buildOnPreview")) is not True:
-            return _outputs(image, UNKNOWN)
+        state: Properties = {_INPUTS: Secret(unwrap(inputs))}
         logins = [*self._logins, *([_login(image)] if image.registry.has_login else [])]
-        if bool(image.registry.username) != bool(image.registry.password):
+        login_is_known = not contains_unknown(inputs.get("registry"))
+        if login_is_known and bool(image.registry.username) != bool(image.registry.password):
             log.warning(
                 "registry.username and registry.password must be set together; "
                 "the docker login of this machine is used instead"
@@ -163,23 +177,23 @@ class DockerProvider(Provider):
             builder = Builder(docker, log, self._endpoint.host or docker.environment.get("DOCKER_HOST", ""))
             image_id = builder.build(image)
             if image.skip_push:
-                return _outputs(image, image_id)
+                return state | _outputs(image, image_id)
             if preview:
-                return _outputs(image, UNKNOWN)  # the digest is the registry's
+                return state | _outputs(image, UNKNOWN)  # the digest is the registry's
             registry = image.reference.canonical_repository.partition("/")[0]
             with self._pushes.turn(registry, cancelled, log.status):
-                return _outputs(image, builder.push(image))
+                return state | _outputs(image, builder.push(image))
 
 
 def _context_digest(build: Properties) -> str | Failure:
     """The digest of the build's context, or why there is none."""
-    context, dockerfile = Path(_text(build.get("context")) or "."), Path(spec.dockerfile_of(build))
-    if not context.is_dir():
-        return Failure("build.context", f"there is no folder {str(context)!r} (looked in {Path.cwd()})")
-    if not dockerfile.is_file():
-        inside = context / dockerfile
+    context, dockerfile = _text(build.get("context")) or ".", spec.dockerfile_of(build)
+    if not Path(context).is_dir():
+        return Failure("build.context", f"there is no folder {context!r} (looked in {Path.cwd()})")
+    if not Path(dockerfile).is_file():
+        inside = Path(context) / dockerfile
         hint = f"; did you mean {str(inside)!r}?" if inside.is_file() else ""
-        return Failure("build.dockerfile", f"there is no file {str(dockerfile)!r} (looked in {Path.cwd()}){hint}")
+        return Failure("build.dockerfile", f"there is no file {dockerfile!r} (looked in {Path.cwd()}){hint}")
     try:
         return build_context.digest(context, dockerfile)
     except OSError as error:
@@ -200,22 +214,23 @@ def _outputs(image: ImageSpec, repo_digest: Value) -> Properties:
     }
 
 
-def _outputs_of_unknown(inputs: Properties) -> Properties:
-    """The outputs as far as they follow from what is known already."""
-    build = unwrap(inputs.get("build"))
-    registry = unwrap(inputs.get("registry"))
-    name = unwrap(inputs.get("imageName"))
-    known_build = build if isinstance(build, dict) else {}
-    server = registry.get("server", "") if isinstance(registry, dict) else registry or ""
-    return {
-        "baseImageName": name,
-        "context": UNKNOWN if isinstance(build, Unknown) else known_build.get("context", "."),
-        "dockerfile": UNKNOWN,
-        "imageName": name,
-        "platform": UNKNOWN if isinstance(build, Unknown) else known_build.get("platform"),
-        "registryServer": server,
-        "repoDigest": UNKNOWN,
-    }
+def _can_build(inputs: Properties, log: ResourceLog) -> bool:
+    """Whether a preview should build the image: the program asks for it, and what a build needs is known."""
+    if unwrap(inputs.get("buildOnPreview")) is not True:
+        return False
+    build = spec.build_of(inputs)
+    needed = [inputs.get("imageName"), *(build.get(key) for key in ("context", "dockerfile", "args"))]
+    if not build or contains_unknown(needed):
+        log.warning("not built in this preview: its name, context, dockerfile or build arguments are not known yet")
+        return False
+    return True
+
+
+def _is_another_registry(change: Change) -> bool:
+    """Whether a change at or under `registry` is one of the server, or of whether there is a registry at all."""
+    if len(change.path) == 1:
+        return change.kind is not ChangeKind.UPDATE
+    return change.path[1:] == ("server",) and change.kind is ChangeKind.UPDATE
 
 
 def _login(image: ImageSpec) -> Login:

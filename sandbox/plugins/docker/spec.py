@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from ..protocol.provider import Failure
-from ..protocol.values import Properties, Secret, Unknown, Value, contains_unknown, unwrap
+from ..protocol.values import UNKNOWN, Properties, Secret, Unknown, Value, contains_unknown, unwrap
 from . import references
 
 BUILDKIT: Final = "BuilderBuildKit"
@@ -87,13 +87,11 @@ def host_platform() -> str:
 
 
 def read(inputs: Properties) -> ImageSpec:
-    """The image that checked inputs describe.
+    """The image that checked inputs describe. What is unknown yet besides its name and its build is left out.
 
     Raises:
-        ValueError: something is unknown or not valid; `failures` tells all of it.
+        ValueError: something is not valid; `failures` tells all of it.
     """
-    if contains_unknown({key: inputs.get(key) for key in ("imageName", "build", "registry", "skipPush")}):
-        raise ValueError("something of the image is not known yet")
     if found := failures(inputs):
         raise ValueError(f"{found[0].property}: {found[0].reason}")
     build = _object(inputs.get("build"))
@@ -120,7 +118,16 @@ def read(inputs: Properties) -> ImageSpec:
 def dockerfile_of(build: Mapping[str, Value]) -> str:
     """The Dockerfile of a build: the one that is named, else `Dockerfile` in the context."""
     context = _text(build.get("context")) or "."
-    return _text(build.get("dockerfile")) or str(Path(context) / DEFAULT_DOCKERFILE)
+    return _text(build.get("dockerfile")) or posixpath.normpath(posixpath.join(context, DEFAULT_DOCKERFILE))
+
+
+def paths_of(inputs: Properties) -> Properties:
+    """Context and Dockerfile of an image, with the defaults written out; what is unknown stays so."""
+    build = build_of(inputs)
+    context, dockerfile = build.get("context"), build.get("dockerfile")
+    if contains_unknown(dockerfile) or (contains_unknown(context) and not _text(dockerfile)):
+        return {"context": context or ".", "dockerfile": UNKNOWN}
+    return {"context": context or ".", "dockerfile": dockerfile_of(build)}
 
 
 def failures(inputs: Properties) -> list[Failure]:

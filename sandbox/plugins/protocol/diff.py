@@ -47,6 +47,8 @@ class Diff:
     changes: tuple[Change, ...] = ()
     delete_before_replace: bool = False
     extra_replace_reasons: tuple[str, ...] = field(default=())
+    of_inputs: bool = True
+    """Whether the engine should show the changes as those of the inputs; else, as from the old outputs."""
 
     @property
     def replaces(self) -> tuple[str, ...]:

@@ -400,7 +400,9 @@ def _diff_response(diff: Diff) -> provider_pb2.DiffResponse:
         deleteBeforeReplace=diff.delete_before_replace and bool(diff.replaces),
         hasDetailedDiff=True,
         detailedDiff={
-            change.name: provider_pb2.PropertyDiff(kind=_KINDS[change.kind, change.forces_replacement], inputDiff=True)
+            change.name: provider_pb2.PropertyDiff(
+                kind=_KINDS[change.kind, change.forces_replacement], inputDiff=diff.of_inputs
+            )
             for change in diff.changes
         },
     )

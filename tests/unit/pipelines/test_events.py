@@ -21,6 +21,16 @@ def test_a_real_change_of_a_setting_is_told_with_both_values() -> None:
     assert updated.differences == (Difference("spec.replicas", 1, 10),)
 
 
+def test_a_property_that_is_named_as_a_whole_is_told_by_what_differs_in_it() -> None:
+    # So does the docker plugin, and says that its inputs are outputs, which they are not.
+    before = {"build": {"context": "a", "args": {"X": "1", "Y.Z": "1"}}}
+    after = {"build": {"context": "a", "args": {"X": "1", "Y.Z": "2"}, "target": "t"}}
+    update = step("update", "docker:index/image:Image", "web", before, after, ["build"])
+    update["resourcePreEvent"]["metadata"]["detailedDiff"] = {"build": {"diffKind": "update", "inputDiff": False}}
+    (only,) = made(update).changes
+    assert only.differences == (Difference('build.args["Y.Z"]', "1", "2"), Difference("build.target", None, "t"))
+
+
 def test_the_outputs_of_the_stack_are_those_before_and_after() -> None:
     run = recorded("one_service")
     assert str(at(run.outputs_before, "images.webui")).startswith("localhost:5001/shop/webui@sha256:")
