@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -142,6 +143,19 @@ def test_mutability_scanning_and_tags_are_changed_in_place(new_project: NewProje
     assert live.get("imageScanningConfiguration") == {"scanOnPush": False}
     assert ecr(api).list_tags_for_resource(resourceArn=arn).get("tags") == [{"Key": "a", "Value": "b"}]
     assert project.preview("--expect-no-changes").succeeded
+
+
+def test_another_lifecycle_policy_replaces_the_one_that_is_there(new_project: NewProject, api: str, name: str) -> None:
+    project = new_project(REPOSITORY + LIFECYCLE)
+    assert project.up().succeeded
+    project.write(PRELUDE + REPOSITORY + LIFECYCLE.replace('"countNumber": 5', '"countNumber": 7'))
+    outcome = project.up()
+    assert outcome.succeeded, outcome.output
+    assert outcome.ops() == {"repository": "same", "lifecycle": "replace"}
+    assert outcome.step("lifecycle").replaces == ("policy",)
+    # The old one is deleted first: after the new one is there, it would take that away.
+    stored = json.loads(ecr(api).get_lifecycle_policy(repositoryName=name)["lifecyclePolicyText"])
+    assert stored["rules"][0]["selection"]["countNumber"] == 7
 
 
 def test_another_name_or_encryption_replaces_the_repository_and_says_why(new_project: NewProject) -> None:

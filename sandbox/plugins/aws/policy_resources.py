@@ -60,6 +60,8 @@ class Kind:
     remove: Callable[[ECRClient, str], object]
     missing: frozenset[str]
     """The error codes that say that there is none."""
+    is_replaced: bool = False
+    """Whether another document replaces the resource, instead of an update in place."""
 
 
 def _put_lifecycle(client: ECRClient, repository: str, text: str) -> str:
@@ -110,6 +112,8 @@ LIFECYCLE: Final = Kind(
     _get_lifecycle,
     _remove_lifecycle,
     frozenset({"LifecyclePolicyNotFoundException", "RepositoryNotFoundException"}),
+    # `policy` is ForceNew in terraform-provider-aws, and pulumi-aws deletes the old one first.
+    is_replaced=True,
 )
 PERMISSIONS: Final = Kind(
     "aws:ecr/repositoryPolicy:RepositoryPolicy",
@@ -155,13 +159,14 @@ class PolicyResource:
         return CheckResult(inputs, found)
 
     def diff(self, request: DiffRequest) -> Diff:
-        """Another repository replaces the policy; a text that means the same is no change."""
+        """Another repository replaces the policy, another text does for some kinds; an equivalent text is no change."""
         same = _same_policy(request.old_inputs, request.inputs, self._kind.normalize)
         return compare(
             self._placed(request.old_inputs),
             self._placed(request.inputs),
-            replace_on=("repository", "region"),
+            replace_on=("repository", "region", "policy") if self._kind.is_replaced else ("repository", "region"),
             ignore=("policy",) if same else (),
+            delete_before_replace=self._kind.is_replaced,
         )
 
     def create(self, request: CreateRequest) -> CreateResult:
