@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from . import files, processes, venvs
+from . import files, plugin_kind, processes, venvs
 from .errors import SandboxError
 from .paths import CHECKOUT, Paths
 from .plugins.install import PluginInstallError, install
@@ -26,20 +26,27 @@ def ensure_plugins(step: Step, paths: Paths, official_home: Path) -> None:
         official_home: the user's own Pulumi home, whose plugins may be used.
 
     Raises:
-        SandboxError: a plugin cannot be had.
+        SandboxError: a plugin cannot be had, or another kind of it would serve the live stack.
     """
     lines: list[str] = []
     step.work("installing plugins")
+    versions = plugin_versions(REQUIREMENTS.read_text())
+    users_home = official_home if official_home.is_dir() else None
+    guard = plugin_kind.guard(paths)
+    guard.require_installed(paths.pulumi_home, users_home, versions[plugin_kind.PACKAGE])
     try:
         origins = install(
             paths.pulumi_home,
             Path(sys.executable),
-            plugin_versions(REQUIREMENTS.read_text()),
-            official_home if official_home.is_dir() else None,
+            versions,
+            users_home,
             report=lines.append,
+            download=guard.download(),
         )
     except PluginInstallError as error:
         raise SandboxError(str(error)) from error
+    guard.require(origins[plugin_kind.PACKAGE], f"in {paths.pulumi_home}")
+    plugin_kind.record(paths, origins[plugin_kind.PACKAGE])
     step.finish(", ".join(f"{name} {origin}" for name, origin in sorted(origins.items())))
 
 

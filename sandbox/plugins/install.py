@@ -74,7 +74,7 @@ def install(
     plugins.mkdir(parents=True, exist_ok=True)
     for leftover in plugins.glob(f"{_LEFTOVER_PREFIX}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    fetch = download or _download_if_reachable()
+    fetch = download or download_if_reachable()
     origins: dict[str, Origin] = {}
     for name, version in versions.items():
         origins[name], how = _install_one(pulumi_home, python, name, version, official_home=official_home, fetch=fetch)
@@ -135,22 +135,23 @@ def _install_one(
     fetch: Callable[[Path, str, str], bool],
 ) -> tuple[Origin, str]:
     folder = plugin_folder(home, name, version)
-    if _is_official(folder, name):
+    if is_official(folder, name):
         return "official", ", already there"
     if official_home is not None and official_home.resolve() != home.resolve():
         theirs = plugin_folder(official_home, name, version)
-        if _is_official(theirs, name):
+        if is_official(theirs, name):
             _link(folder, theirs)
             return "official", f", from {theirs}"
     if name in STAND_INS and _stand_in_key_of(folder) == stand_in_key(python, name):
         return "stand-in", ", already there"
-    if fetch(home, name, version) and _is_official(folder, name):
+    if fetch(home, name, version) and is_official(folder, name):
         return "official", ", downloaded"
     install_stand_in(home, python, name, version)
     return "stand-in", " (the official one cannot be downloaded here)"
 
 
-def _is_official(folder: Path, name: str) -> bool:
+def is_official(folder: Path, name: str) -> bool:
+    """Whether a folder holds the official plugin for a package."""
     return os.access(folder / f"pulumi-resource-{name}", os.X_OK) and not (folder / _MARKER).exists()
 
 
@@ -214,7 +215,7 @@ def _replace(folder: Path, staging: Path) -> None:
     staging.rename(folder)
 
 
-def _download_if_reachable() -> Callable[[Path, str, str], bool]:
+def download_if_reachable() -> Callable[[Path, str, str], bool]:
     """`pulumi plugin install`, behind one short look at whether its site answers at all."""
     answers: list[bool] = []
 
