@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sandbox.plugins.docker import build_context, failures, platforms, references, spec
 from sandbox.plugins.docker import client as client_module
+from sandbox.plugins.docker import provider as provider_module
 from sandbox.plugins.docker.build_output import Failed, Progress, instructions, read_failure, unread_caches
 from sandbox.plugins.docker.builder import build_arguments
 from sandbox.plugins.docker.client import Endpoint, client, find_docker
@@ -18,7 +21,7 @@ from sandbox.plugins.docker.logins import Login, LoginsError, parse_logins, with
 from sandbox.plugins.docker.provider import IMAGE, DockerProvider
 from sandbox.plugins.protocol.engine_log import EngineLog, ResourceLog
 from sandbox.plugins.protocol.provider import Cancelled, CheckRequest, CreateRequest, DiffRequest, ProviderError
-from sandbox.plugins.protocol.values import UNKNOWN, Properties, Secret
+from sandbox.plugins.protocol.values import UNKNOWN, Properties, Secret, unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -191,6 +194,60 @@ def test_a_check_writes_out_what_the_official_plugin_keeps_in_the_inputs(
             "contextDigest": digest,
         },
     }
+
+
+class _Builder:
+    """Builds nothing, and gives an id all the same."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def build(self, _image: spec.ImageSpec) -> str:
+        return "sha256:1"
+
+
+@pytest.fixture
+def no_builds(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_client(*_: object) -> nullcontext[SimpleNamespace]:
+        return nullcontext(SimpleNamespace(environment={}))
+
+    monkeypatch.setattr(provider_module, "client", no_client)
+    monkeypatch.setattr(provider_module, "Builder", _Builder)
+
+
+@pytest.mark.usefixtures("project", "no_builds")
+def test_the_outputs_hold_what_the_official_plugin_compares_the_next_inputs_with() -> None:
+    provider = DockerProvider()
+    given: Properties = {
+        "imageName": NAME,
+        "build": {"context": "app", "args": {"A": Secret("hush")}},
+        "registry": {"server": "registry.example.com:5000", "password": Secret("p")},
+        "skipPush": True,
+    }
+    checked = provider.check(CheckRequest(**_resource(), inputs=given)).inputs
+    outputs = provider.create(CreateRequest(**_resource(), inputs=checked)).outputs
+    kept = outputs["__inputs"]
+    assert isinstance(kept, Secret)
+    # The official plugin gets and gives no secrets within: the engine takes them apart for it.
+    assert kept.value == unwrap(checked)
+    again = provider.check(CheckRequest(**_resource(), inputs=given)).inputs
+    assert unwrap(again) == kept.value
+    assert outputs["repoDigest"] == "sha256:1"
+
+
+@pytest.mark.usefixtures("project", "no_builds")
+def test_a_preview_builds_while_the_login_is_not_known_yet() -> None:
+    provider = DockerProvider()
+    given: Properties = {
+        "imageName": NAME,
+        "build": {"context": "app"},
+        "registry": {"server": "registry.example.com:5000", "username": UNKNOWN, "password": UNKNOWN},
+        "buildOnPreview": True,
+    }
+    checked = provider.check(CheckRequest(**_resource(), inputs=given)).inputs
+    outputs = provider.create(CreateRequest(**_resource(), inputs=checked, preview=True)).outputs
+    assert outputs["baseImageName"] == NAME
+    assert outputs["repoDigest"] == UNKNOWN
 
 
 def test_a_preview_that_does_not_build_shows_the_inputs_alone() -> None:
