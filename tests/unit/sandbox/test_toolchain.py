@@ -56,20 +56,35 @@ def test_a_build_is_named_by_its_pins_sources_and_flags(monkeypatch: pytest.Monk
     (module / "go.mod").write_text("module tool\n\ngo 1.24.0\n")
     (module / "main.go").write_text("package main\n")
     (module / "README").write_text("not a part of it")
-    keys = [Program("tool").key, Program("tool", ldflags="-X a=b").key, Program("tool", package="example.com/x").key]
+    keys = [
+        *(Program("tool").key, Program("tool", ldflags="-X a=b").key, Program("tool", package="example.com/x").key),
+        *(Program("tool", gcflags=("x=-l",)).key, Program("tool", embeds=(("example.com/x", "a.json"),)).key),
+    ]
     (module / "README").write_text("changed")
     assert Program("tool").key == keys[0]
     (module / "go.sum").write_text("example.com/x v1.0.0 h1:abc\n")
     keys.append(Program("tool").key)
     (module / "main.go").write_text("package main // changed\n")
     keys.append(Program("tool").key)
-    assert len(set(keys)) == 5
+    assert len(set(keys)) == 7
 
 
 def test_every_pinned_module_asks_for_a_go_that_the_fallback_from_pypi_is() -> None:
     fallback = toolchain.version_of(toolchain.GO_PACKAGE[1])
     assert fallback is not None
     assert fallback >= toolchain.needed_go(toolchain.PROGRAMS)
+
+
+def test_programs_share_what_go_has_compiled() -> None:
+    """Go compiles a package once for all programs only if its module, and all that it needs, have one version."""
+    folders = {program.folder for program in toolchain.PROGRAMS if (program.folder / "go.sum").exists()}
+    wanted: dict[str, dict[str, list[str]]] = {}
+    for folder in sorted(folders - {toolchain.KIND.folder}):  # kind is small, and shares little
+        for module, version in toolchain.pinned(folder).items():
+            # The provider does not compile with the engine's version of Pulumi.
+            if not module.startswith("github.com/pulumi/pulumi/") and version != "v0.0.0":
+                wanted.setdefault(module, {}).setdefault(version, []).append(folder.name)
+    assert {module: versions for module, versions in wanted.items() if len(versions) > 1} == {}
 
 
 @pytest.mark.parametrize("program", toolchain.PROGRAMS, ids=lambda program: program.name)
