@@ -15,6 +15,7 @@ from .cluster import Cluster, NodeImage
 from .docker import Docker
 from .engine import Engine
 from .paths import SOURCES, Paths
+from .plugins.install import PluginDownloadError
 from .progress import Step, View
 from .settings import Settings
 from .tasks import Graph, Task
@@ -22,6 +23,9 @@ from .toolchain import Builder, Program, Tool
 
 REGISTRY_IMAGE: Final = "distribution/distribution:3.1.2"
 ECR_IMAGE: Final = "motoserver/moto:5.2.5"
+
+_PROVIDERS: Final = {"kubernetes": toolchain.KUBERNETES_PROVIDER}
+"""The plugins that can be built, by package."""
 
 _HUB: Final = "https://registry-1.docker.io/v2/"
 _HUB_ANSWERS_WITHIN: Final = 3.0  # seconds
@@ -38,6 +42,8 @@ class Found:
     pulumi: Tool | None
     kind: Tool | None
     kubectl: Tool | None
+    plugins_to_build: frozenset[str]
+    """Packages whose official plugin is neither there nor to be downloaded."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +77,9 @@ class Assembly:
         for parent in (self._paths.tools, self._paths.root):
             files.remove_unfinished(parent)
         refused: set[str] = set()
+        download_plugins = True
         while True:
-            found = self._look(refused)
+            found = self._look(refused, download_plugins=download_plugins)
             try:
                 return self._assemble(view, found)
             except images.PullError as error:
@@ -81,9 +88,13 @@ class Assembly:
                 # Docker Hub answers but does not give this image, as when its limit is reached: build it instead.
                 refused.add(error.name)
                 processes.resume()
+            except PluginDownloadError:
+                # Likewise: the site answers, but does not give the plugin.
+                download_plugins = False
+                processes.resume()
 
-    def _look(self, refused: set[str]) -> Found:
-        with ThreadPoolExecutor(max_workers=6) as pool:
+    def _look(self, refused: set[str], *, download_plugins: bool) -> Found:
+        with ThreadPoolExecutor(max_workers=7) as pool:
             hub = pool.submit(lambda: web.status(_HUB, timeout=_HUB_ANSWERS_WITHIN) is not None)
             local = pool.submit(self._local_images)
             pulumi = pool.submit(self._pulumi_on_path)
@@ -91,12 +102,16 @@ class Assembly:
             kubectl = pool.submit(
                 toolchain.on_path, "kubectl", ["version", "--client"], toolchain.suitable_kubectl, self._search
             )
+            plugins = pool.submit(
+                pulumi_home.plugins_to_build, self._paths, self._official_home, download=download_plugins
+            )
             return Found(
                 hub=hub.result() and not refused,
                 local=local.result(),
                 pulumi=pulumi.result(),
                 kind=kind.result(),
                 kubectl=kubectl.result(),
+                plugins_to_build=plugins.result(),
             )
 
     def _local_images(self) -> dict[str, images.Image]:
@@ -218,7 +233,15 @@ class Plan:
                 "redis in the cluster", lambda step: cluster.result.load(step, redis.result), needs=[cluster, redis]
             )
         self.graph.add("program's packages", lambda step: pulumi_home.ensure_program(step, paths))
-        self.graph.add("plugins", lambda step: pulumi_home.ensure_plugins(step, paths, official_home), needs=[links])
+        # The last of all builds: only the stack needs the plugins.
+        providers = {name: self._built(_PROVIDERS[name]) for name in sorted(self._found.plugins_to_build)}
+        self.graph.add(
+            "plugins",
+            lambda step: pulumi_home.ensure_plugins(
+                step, paths, official_home, {name: task.result.path for name, task in providers.items()}
+            ),
+            needs=[links, *providers.values()],
+        )
         return lambda: Platform(docker.result, pulumi.result[0], cluster.result)
 
     def _built(self, program: Program) -> Task[Tool]:

@@ -4,28 +4,50 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from . import files, plugin_kind, processes, venvs
 from .errors import SandboxError
 from .paths import CHECKOUT, Paths
-from .plugins.install import PluginInstallError, install
+from .plugins.install import PluginDownloadError, PluginInstallError, install, site_answers, to_build
 from .progress import Step
 
 REQUIREMENTS: Final = CHECKOUT / "requirements.txt"
 PLUGINS: Final = ("aws", "docker", "kubernetes")
 
 
-def ensure_plugins(step: Step, paths: Paths, official_home: Path) -> None:
+def plugins_to_build(paths: Paths, official_home: Path, *, download: bool = True) -> frozenset[str]:
+    """The packages whose plugin has to be built, since no official one is there or can be downloaded.
+
+    Args:
+        paths: where the sandbox is.
+        official_home: the user's own Pulumi home, whose plugins may be used.
+        download: whether official plugins may be downloaded.
+
+    Raises:
+        SandboxError: a package is not pinned.
+    """
+    return to_build(
+        paths.pulumi_home,
+        plugin_versions(REQUIREMENTS.read_text()),
+        official_home if official_home.is_dir() else None,
+        can_download=lambda: download and site_answers(),
+    )
+
+
+def ensure_plugins(step: Step, paths: Paths, official_home: Path, built: Mapping[str, Path]) -> None:
     """Make the plugins be there in the versions of the program's packages.
 
     Args:
         step: is told what is done.
         paths: where the sandbox is.
         official_home: the user's own Pulumi home, whose plugins may be used.
+        built: the programs of those that `plugins_to_build` named.
 
     Raises:
+        PluginDownloadError: the download of a plugin failed that could have been built.
         SandboxError: a plugin cannot be had, or another kind of it would serve the live stack.
     """
     lines: list[str] = []
@@ -40,9 +62,12 @@ def ensure_plugins(step: Step, paths: Paths, official_home: Path) -> None:
             Path(sys.executable),
             versions,
             users_home,
+            built=built,
             report=lines.append,
             download=guard.download(),
         )
+    except PluginDownloadError:
+        raise
     except PluginInstallError as error:
         raise SandboxError(str(error)) from error
     guard.require(origins[plugin_kind.PACKAGE], f"in {paths.pulumi_home}")

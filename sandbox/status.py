@@ -153,7 +153,8 @@ class Status:
         rows: list[Row] = []
         for folder in sorted((self._paths.pulumi_home / "plugins").glob("resource-*")):
             if folder.is_dir():
-                origin = "built" if (folder / "stand-in.json").exists() else "official"
+                ours = any((folder / marker).exists() for marker in ("stand-in.json", "built.json"))
+                origin = "built" if ours else "official"
                 rows.append(Row(f"plugin {folder.name.removeprefix('resource-')}", "ready", good=True, origin=origin))
         return rows
 

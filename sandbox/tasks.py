@@ -62,6 +62,11 @@ class Graph:
         self._tasks.append(task)
         return task
 
+    @property
+    def tasks(self) -> list[Task[Any]]:
+        """Those added so far, in their order."""
+        return list(self._tasks)
+
     def execute(self, view: View, heavy_at_once: int = HEAVY_AT_ONCE) -> None:
         """Run all of them.
 

@@ -19,11 +19,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, cast
 
-Origin: TypeAlias = Literal["official", "stand-in"]
+Origin: TypeAlias = Literal["official", "built", "stand-in"]
 """Which plugin serves a package."""
 
 Report: TypeAlias = Callable[[str], None]
 """Takes one line of progress."""
+
+BUILDABLE: Final = ("kubernetes",)
+"""The packages whose official plugin can be built from its Go module."""
 
 STAND_INS: Final = ("aws", "docker", "kubernetes")
 """The packages for which there is a stand-in."""
@@ -32,6 +35,7 @@ DOWNLOAD_SITE: Final = "https://get.pulumi.com/"
 _SITE_ANSWERS_WITHIN: Final = 3.0  # seconds
 _DOWNLOAD_WITHIN: Final = 300.0  # seconds, for one plugin
 _MARKER: Final = "stand-in.json"
+_BUILT: Final = "built.json"
 _LEFTOVER_PREFIX: Final = ".unfinished-"
 
 _LAUNCHER: Final = """\
@@ -45,31 +49,60 @@ class PluginInstallError(Exception):
     """A plugin could not be installed; the message says which and what to do."""
 
 
+class PluginDownloadError(PluginInstallError):
+    """A plugin that was not built could not be downloaded either."""
+
+
+def to_build(
+    pulumi_home: Path,
+    versions: Mapping[str, str],
+    official_home: Path | None,
+    *,
+    can_download: Callable[[], bool],
+) -> frozenset[str]:
+    """The packages of `versions` whose plugin has to be built: no official one is there or can be downloaded.
+
+    A plugin that was built and is installed stays so; `can_download` is called only if it matters.
+    """
+
+    def needed(name: str) -> bool:
+        if _official(pulumi_home, name, versions[name], official_home) is not None:
+            return False
+        return (plugin_folder(pulumi_home, name, versions[name]) / _BUILT).exists() or not can_download()
+
+    return frozenset(name for name in BUILDABLE if name in versions and needed(name))
+
+
 def install(
     pulumi_home: Path,
     python: Path,
     versions: Mapping[str, str],
     official_home: Path | None = None,
     *,
+    built: Mapping[str, Path] | None = None,
     report: Report = print,
     download: Callable[[Path, str, str], bool] | None = None,
 ) -> dict[str, Origin]:
     """Make every plugin of `versions` available in `pulumi_home`, and say which kind serves it.
 
-    In this order: the official plugin that is there; the one in `official_home`, linked; a stand-in that is there and
-    current; the official one by `pulumi plugin install`, if its site answers at once; the stand-in.
+    In this order: the official plugin that is there; the one in `official_home`, linked; the one that was `built`; a
+    stand-in that is there and current; the official one by `pulumi plugin install`, if its site answers at once; the
+    stand-in, except for packages that could have been built.
 
     Args:
         pulumi_home: the `PULUMI_HOME` to install into.
         python: the interpreter that has the stand-ins' requirements.
         versions: package name to version, as `{"docker": "5.2.0"}`.
         official_home: another `PULUMI_HOME` whose official plugins may be used.
+        built: package name to the plugin's program, for those of `to_build`.
         report: takes one line for each plugin.
         download: fetches (pulumi_home, name, version) and tells whether it could; by default, `pulumi plugin install`.
 
     Raises:
+        PluginDownloadError: the download of a plugin failed that could have been built.
         PluginInstallError: there is neither an official plugin nor a stand-in for a name.
     """
+    programs = built or {}
     plugins = pulumi_home / "plugins"
     plugins.mkdir(parents=True, exist_ok=True)
     for leftover in plugins.glob(f"{_LEFTOVER_PREFIX}*"):
@@ -77,7 +110,9 @@ def install(
     fetch = download or download_if_reachable()
     origins: dict[str, Origin] = {}
     for name, version in versions.items():
-        origins[name], how = _install_one(pulumi_home, python, name, version, official_home=official_home, fetch=fetch)
+        origins[name], how = _install_one(
+            pulumi_home, python, name, version, official_home=official_home, built=programs.get(name), fetch=fetch
+        )
         report(f"plugin {name} {version}: {origins[name]}{how}")
     return origins
 
@@ -132,32 +167,67 @@ def _install_one(
     version: str,
     *,
     official_home: Path | None,
+    built: Path | None,
     fetch: Callable[[Path, str, str], bool],
 ) -> tuple[Origin, str]:
     folder = plugin_folder(home, name, version)
-    if is_official(folder, name):
+    official = _official(home, name, version, official_home)
+    if official == folder:
         return "official", ", already there"
-    if official_home is not None and official_home.resolve() != home.resolve():
-        theirs = plugin_folder(official_home, name, version)
-        if is_official(theirs, name):
-            _link(folder, theirs)
-            return "official", f", from {theirs}"
-    if name in STAND_INS and _stand_in_key_of(folder) == stand_in_key(python, name):
+    if official is not None:
+        _link(folder, official)
+        return "official", f", from {official}"
+    if built is not None:
+        return "built", _install_built(folder, name, built)
+    if name not in BUILDABLE and _stand_in_key_of(folder) == stand_in_key(python, name):
         return "stand-in", ", already there"
     if fetch(home, name, version) and is_official(folder, name):
         return "official", ", downloaded"
+    if name in BUILDABLE:
+        raise PluginDownloadError(f"plugin {name} {version}: its download from {DOWNLOAD_SITE} failed")
     install_stand_in(home, python, name, version)
     return "stand-in", " (the official one cannot be downloaded here)"
 
 
+def _official(home: Path, name: str, version: str, official_home: Path | None) -> Path | None:
+    """The folder of the official plugin, in `home` or else in `official_home`."""
+    for root in (home, official_home):
+        if root is not None:
+            folder = plugin_folder(root, name, version)
+            if is_official(folder, name):
+                return folder
+    return None
+
+
 def is_official(folder: Path, name: str) -> bool:
-    """Whether a folder holds the official plugin for a package."""
-    return os.access(folder / f"pulumi-resource-{name}", os.X_OK) and not (folder / _MARKER).exists()
+    """Whether a folder holds the official plugin for a package, as its publisher built it."""
+    ours = any((folder / marker).exists() for marker in (_MARKER, _BUILT))
+    return os.access(folder / f"pulumi-resource-{name}", os.X_OK) and not ours
+
+
+def _install_built(folder: Path, name: str, program: Path) -> str:
+    """Install a plugin that was built, unless it is there; its program is in a folder named by what it is made of."""
+    key = str(program)
+    if _key_of(folder / _BUILT) == key:
+        return ", already there"
+    staging = Path(tempfile.mkdtemp(prefix=_LEFTOVER_PREFIX, dir=folder.parent))
+    try:
+        (staging / f"pulumi-resource-{name}").symlink_to(program)
+        (staging / _BUILT).write_text(json.dumps({"key": key}) + "\n")
+        staging.chmod(0o755)
+        _replace(folder, staging)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return " from its Go module"
 
 
 def _stand_in_key_of(folder: Path) -> str | None:
+    return _key_of(folder / _MARKER)
+
+
+def _key_of(marker_file: Path) -> str | None:
     try:
-        marker: object = json.loads((folder / _MARKER).read_text())
+        marker: object = json.loads(marker_file.read_text())
     except (OSError, ValueError):
         return None
     if not isinstance(marker, dict):
@@ -221,13 +291,14 @@ def download_if_reachable() -> Callable[[Path, str, str], bool]:
 
     def fetch(home: Path, name: str, version: str) -> bool:
         if not answers:
-            answers.append(_site_answers())
+            answers.append(site_answers())
         return answers[0] and _pulumi_plugin_install(home, name, version)
 
     return fetch
 
 
-def _site_answers() -> bool:
+def site_answers() -> bool:
+    """Whether anybody answers at the site that official plugins are downloaded from."""
     request = urllib.request.Request(DOWNLOAD_SITE, method="HEAD")
     try:
         with urllib.request.urlopen(request, timeout=_SITE_ANSWERS_WITHIN):  # noqa: S310 - a constant https address

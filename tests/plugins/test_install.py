@@ -11,10 +11,19 @@ from pathlib import Path
 import pytest
 
 from sandbox.plugins import install as install_module
-from sandbox.plugins.install import PluginInstallError, install, install_stand_in, plugin_folder, stand_in_key
+from sandbox.plugins.install import (
+    PluginDownloadError,
+    PluginInstallError,
+    install,
+    install_stand_in,
+    plugin_folder,
+    stand_in_key,
+    to_build,
+)
 
 PYTHON = Path(sys.executable)
 VERSIONS = {"docker": "5.2.0"}
+KUBERNETES = {"kubernetes": "4.34.2"}
 
 
 def no_download(_home: Path, _name: str, _version: str) -> bool:
@@ -181,6 +190,85 @@ def test_a_site_that_does_not_answer_is_asked_once_and_nothing_is_downloaded(
     versions = {"docker": "5.2.0", "aws": "7.51.1"}
     assert set(install(home, PYTHON, versions, report=no_report).values()) == {"stand-in"}
     assert ran == []
+
+
+def build_program(folder: Path) -> Path:
+    """A provider as the sandbox builds it."""
+    folder.mkdir()
+    program = folder / "pulumi-resource-kubernetes"
+    program.write_text("#!/bin/sh\necho built\n")
+    program.chmod(0o755)
+    return program
+
+
+def run_plugin(home: Path) -> str:
+    return subprocess.check_output(
+        [plugin_folder(home, "kubernetes", "4.34.2") / "pulumi-resource-kubernetes"], text=True
+    )
+
+
+def test_a_provider_is_built_only_if_no_official_one_is_there_or_can_be_downloaded(home: Path, tmp_path: Path) -> None:
+    def needed(official: Path | None, *, can_download: bool) -> frozenset[str]:
+        return to_build(home, KUBERNETES | VERSIONS, official, can_download=lambda: can_download)
+
+    official = tmp_path / "users-own"
+    assert needed(official, can_download=False) == {"kubernetes"}
+    assert needed(official, can_download=True) == frozenset()
+    write_official(official, "kubernetes", "4.34.2")
+    assert needed(official, can_download=False) == frozenset()
+    assert needed(None, can_download=False) == {"kubernetes"}
+    write_official(home, "kubernetes", "4.34.2")
+    assert needed(None, can_download=False) == frozenset()
+
+
+def test_a_built_provider_that_is_there_asks_for_no_download(home: Path, tmp_path: Path) -> None:
+    program = build_program(tmp_path / "tools")
+    install(home, PYTHON, KUBERNETES, built={"kubernetes": program}, report=no_report, download=no_download)
+
+    def can_download() -> bool:
+        pytest.fail("the site was asked")
+
+    assert to_build(home, KUBERNETES, None, can_download=can_download) == {"kubernetes"}
+
+
+def test_the_order_is_official_there_then_of_the_user_then_built(home: Path, tmp_path: Path) -> None:
+    built = {"kubernetes": build_program(tmp_path / "tools")}
+    official = tmp_path / "users-own"
+
+    def again() -> str:
+        origin = install(home, PYTHON, KUBERNETES, official, built=built, report=no_report, download=no_download)
+        return f"{origin['kubernetes']}: {run_plugin(home)}"
+
+    assert again() == "built: built\n"
+    before = snapshot(home)
+    assert again() == "built: built\n"
+    assert snapshot(home) == before
+    write_official(official, "kubernetes", "4.34.2")
+    assert again() == "official: official\n"
+    official.rename(tmp_path / "gone")
+    shutil.rmtree(plugin_folder(home, "kubernetes", "4.34.2"))
+    assert again() == "built: built\n"
+
+
+def test_a_provider_that_was_not_built_is_downloaded(home: Path) -> None:
+    def download(to: Path, name: str, version: str) -> bool:
+        write_official(to, name, version)
+        return True
+
+    assert install(home, PYTHON, KUBERNETES, report=no_report, download=download) == {"kubernetes": "official"}
+
+
+def test_a_failed_download_of_a_provider_that_can_be_built_is_reported(home: Path) -> None:
+    with pytest.raises(PluginDownloadError, match=r"plugin kubernetes 4\.34\.2: its download .* failed"):
+        install(home, PYTHON, KUBERNETES, report=no_report, download=no_download)
+
+
+def test_another_build_takes_the_place_of_the_old_one(home: Path, tmp_path: Path) -> None:
+    for name in ("tools-1", "tools-2"):
+        program = build_program(tmp_path / name)
+        install(home, PYTHON, KUBERNETES, built={"kubernetes": program}, report=no_report, download=no_download)
+    installed = plugin_folder(home, "kubernetes", "4.34.2") / program.name
+    assert installed.resolve() == program
 
 
 def no_report(_line: str) -> None:
