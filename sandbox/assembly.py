@@ -242,6 +242,10 @@ class Plan:
             ),
             needs=[links, *providers.values()],
         )
+        kubernetes = self._programs.get(toolchain.KUBERNETES_PROGRAM.name)
+        if kubernetes is not None and kubernetes.heavy:
+            # For the background: most of it has just been compiled for Kubernetes, and Go's caches go after this.
+            self._built(toolchain.METRICS_SERVER)
         return lambda: Platform(docker.result, pulumi.result[0], cluster.result)
 
     def _built(self, program: Program) -> Task[Tool]:

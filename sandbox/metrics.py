@@ -24,7 +24,7 @@ from .settings import Settings
 from .tasks import Graph
 from .toolchain import Builder, Tool
 
-PROGRAM: Final = toolchain.Program("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server")
+PROGRAM: Final = toolchain.METRICS_SERVER
 
 _MANIFESTS: Final = SOURCES / "manifests"
 _SERVER: Final = _MANIFESTS / "metrics-server.yaml"
@@ -108,6 +108,9 @@ class Metrics:
             return ""
 
     def _program(self, step: Step) -> Tool:
+        with_platform = Builder(self._paths, self._search)
+        if with_platform.built(PROGRAM) is not None:
+            return with_platform.take(step, PROGRAM)
         # Go's caches are its own: a command that has built the rest removes those that it used.
         builder = Builder(Paths(self._paths.extras), self._search)
         done = builder.built(PROGRAM)

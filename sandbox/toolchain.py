@@ -113,12 +113,13 @@ KUBERNETES_PROVIDER: Final = Program(
     ),
 )
 """The official Kubernetes provider, for machines that cannot download it."""
+METRICS_SERVER: Final = Program("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server")
 LIMITED: Final = Program("limited")
 PAUSE: Final = Program("pause")
 
 PROGRAMS: Final = (
     *(KUBERNETES_PROGRAM, KUBECTL, PULUMI, LANGUAGE_HOST, KIND, ETCD, COREDNS, REGISTRY, KUBERNETES_PROVIDER),
-    *(LIMITED, PAUSE),
+    *(METRICS_SERVER, LIMITED, PAUSE),
 )
 """All that can be built."""
 
