@@ -28,7 +28,7 @@ Report: TypeAlias = Callable[[str], None]
 BUILDABLE: Final = ("kubernetes",)
 """The packages whose official plugin can be built from its Go module."""
 
-STAND_INS: Final = ("aws", "docker", "kubernetes")
+STAND_INS: Final = ("aws", "docker")
 """The packages for which there is a stand-in."""
 
 DOWNLOAD_SITE: Final = "https://get.pulumi.com/"

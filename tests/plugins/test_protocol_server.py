@@ -87,7 +87,7 @@ def plugin() -> Iterator[Plugin]:
         yield running
 
 
-@pytest.mark.parametrize("package", ["aws", "docker", "kubernetes"])
+@pytest.mark.parametrize("package", ["aws", "docker"])
 def test_a_plugin_starts_without_the_rest_of_the_sdk(package: str) -> None:
     program = (
         f"import sys; import sandbox.plugins.{package}.provider, sandbox.plugins.protocol.server; "
