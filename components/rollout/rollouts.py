@@ -42,9 +42,8 @@ class Rollouts:
         Raises:
             pulumi.RunError: (the output) the rollout failed; the message has the last lines of its containers.
         """
-        metadata = deployment.metadata
         if pulumi.runtime.is_dry_run() or not self._looks:
-            return metadata.apply(lambda _: deployment)
+            return pulumi.Output.from_input(deployment)
 
         async def rolled_out(names: Sequence[str]) -> pulumi.Resource:
             loop = asyncio.get_running_loop()
@@ -61,6 +60,7 @@ class Rollouts:
                 raise pulumi.RunError(str(error)) from None
             return deployment
 
+        metadata = deployment.metadata
         return pulumi.Output.all(metadata.namespace, metadata.name).apply(rolled_out)
 
     def _cluster(self) -> Cluster:
