@@ -140,7 +140,7 @@ def test_a_broken_dockerfile_ends_the_update_with_the_line_and_all_goes_on(deplo
     assert again.succeeded, again.output
 
 
-def test_a_version_that_does_not_start_ends_the_update_with_its_reason_and_the_old_one_serves(
+def test_a_version_that_does_not_start_fails_the_update_with_its_reason_and_the_old_one_serves(
     deployment: Deployment,
 ) -> None:
     dockerfile = deployment.folder / "services" / "webui" / "Dockerfile"
@@ -150,7 +150,9 @@ def test_a_version_that_does_not_start_ends_the_update_with_its_reason_and_the_o
         with asking(deployment.url("/json")) as failures:
             outcome = deployment.project.up()
         assert not outcome.succeeded
-        assert "no licence to run" in outcome.output
+        assert f"Deployment {deployment.name}/webui is not rolled out: pod webui-" in outcome.errors
+        # The container's last lines are in the message.
+        assert "last with exit code 1\n    no licence to run" in outcome.errors
         assert failures == []
     finally:
         dockerfile.write_text(good)

@@ -212,7 +212,7 @@ def test_another_password_reaches_all_who_need_it(workloads: Deployment) -> None
     assert PASSWORDS[1] not in changed.output + workloads.project.state_text()
 
 
-def test_pods_for_which_there_is_no_room_end_the_update_with_the_quota_s_words(workloads: Deployment) -> None:
+def test_pods_for_which_there_is_no_room_fail_the_update_with_the_quota_s_words(workloads: Deployment) -> None:
     _settle(workloads)
     serving = set(_pods(workloads, "hasher"))
     _change(workloads, "hasher")
@@ -222,7 +222,8 @@ def test_pods_for_which_there_is_no_room_end_the_update_with_the_quota_s_words(w
         with _calling(workloads) as told:
             outcome = workloads.project.up()
         assert not outcome.succeeded
-        assert "exceeded quota: tight" in outcome.output
+        assert f"{_not_rolled_out(workloads)}no pod can be created: FailedCreate: pods " in outcome.errors
+        assert "exceeded quota: tight" in outcome.errors
         assert serving == set(_pods(workloads, "hasher"))
         assert told["failures"] == []
     finally:
@@ -238,18 +239,18 @@ def test_pods_for_which_there_is_no_room_end_the_update_with_the_quota_s_words(w
         (
             "allow_privilege_escalation=False",
             'allow_privilege_escalation=self._name == "hasher"',
-            'violates PodSecurity "restricted:v1.34": allowPrivilegeEscalation != false',
+            ("no pod can be created: ", 'violates PodSecurity "restricted:v1.34": allowPrivilegeEscalation != false'),
         ),
         (
             "if args.pull_secret else None",
             'if args.pull_secret and self._name != "hasher" else None',
-            "ErrImagePull: failed to pull and unpack image",
+            ("pod hasher-", "ErrImagePull: failed to pull and unpack image"),
         ),
     ],
     ids=["policy", "image"],
 )
-def test_pods_that_cannot_start_end_the_update_with_their_own_reason_and_the_old_ones_serve(
-    workloads: Deployment, line: str, mistake: str, words: str
+def test_pods_that_cannot_start_fail_the_update_with_their_own_reason_and_the_old_ones_serve(
+    workloads: Deployment, line: str, mistake: str, words: tuple[str, str]
 ) -> None:
     _settle(workloads)
     serving = set(_pods(workloads, "hasher"))
@@ -262,7 +263,9 @@ def test_pods_that_cannot_start_end_the_update_with_their_own_reason_and_the_old
         with _calling(workloads) as told, asking(workloads.url("/json")) as failures:
             outcome = workloads.project.up()
         assert not outcome.succeeded
-        assert words in outcome.output
+        start, reason = words
+        assert _not_rolled_out(workloads) + start in outcome.errors
+        assert reason in outcome.errors
         assert serving <= set(_pods(workloads, "hasher"))
         assert told["failures"] == []
         assert failures == []
@@ -270,6 +273,11 @@ def test_pods_that_cannot_start_end_the_update_with_their_own_reason_and_the_old
         file.write_text(content)
     again = workloads.project.up()
     assert again.succeeded, again.output
+
+
+def _not_rolled_out(deployment: Deployment) -> str:
+    """How the message about a failed rollout of hasher begins."""
+    return f"Deployment {deployment.name}/hasher is not rolled out: "
 
 
 def _pods(deployment: Deployment, service: str) -> list[str]:

@@ -7,6 +7,7 @@ import urllib3
 
 from .aws_support import ecr_api
 from .docker_support import new_repository, remove_images
+from .kubernetes_support import temporary_namespace
 
 
 @pytest.fixture(scope="module")
@@ -29,3 +30,10 @@ def repository() -> Generator[str]:
     name = new_repository()
     yield name
     remove_images(name)
+
+
+@pytest.fixture(scope="module")
+def namespace() -> Generator[str]:
+    """A namespace of a test module's own."""
+    with temporary_namespace() as name:
+        yield name

@@ -27,7 +27,7 @@ from typing import Any, TypeAlias, cast
 
 import pytest
 
-from sandbox.plugins.install import install_stand_in
+from sandbox.plugins.install import install_stand_in, plugin_folder
 
 Json: TypeAlias = dict[str, Any]  # pyright: ignore[reportExplicitAny] - JSON of the engine, checked where it is used
 
@@ -38,6 +38,7 @@ UP = ("up", "--yes", "--skip-preview")
 
 OPERATION_LIMIT = 120.0  # seconds
 _STEPS_OF_NO_INTEREST = frozenset({"pulumi:pulumi:Stack"})
+_OFFICIAL_PLUGINS = frozenset({"kubernetes"})
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class Project:
         plugins: Mapping[str, str],
         environment: Mapping[str, str] | None = None,
     ) -> Project:
-        """Write the project, make its stack, and install the stand-in plugins that it needs.
+        """Write the project, make its stack, and install the plugins that it needs.
 
         Args:
             directory: an empty folder for the project; the backend is made in it too.
@@ -302,11 +303,18 @@ class Ran:
 
 @cache
 def plugin_home(plugins: tuple[tuple[str, str], ...]) -> Path:
-    """A `PULUMI_HOME` with these stand-in plugins, for the whole test run; they run on the interpreter of the tests."""
+    """A `PULUMI_HOME` with these plugins, for the whole test run.
+
+    The kubernetes plugin is the one of the sandbox's `PULUMI_HOME`. The others are stand-ins, on the interpreter of the
+    tests.
+    """
     home = Path(tempfile.mkdtemp(prefix="dockercoins-pulumi-home-"))
     _register_cleanup(home)
     for name, version in plugins:
-        install_stand_in(home, Path(sys.executable), name, version)
+        if name in _OFFICIAL_PLUGINS:
+            _link_plugin(home, name, version)
+        else:
+            install_stand_in(home, Path(sys.executable), name, version)
     return home
 
 
@@ -317,6 +325,16 @@ def wait_until(condition: Callable[[], bool], what: str, limit: float = 30.0) ->
         if time.monotonic() > end:
             pytest.fail(f"waited {limit:.0f} s for {what}")
         time.sleep(0.05)
+
+
+def _link_plugin(home: Path, name: str, version: str) -> None:
+    source = plugin_folder(Path(os.environ.get("PULUMI_HOME", "")), name, version)
+    if not (source / f"pulumi-resource-{name}").exists():
+        pytest.fail(f"no plugin at {source}: set PULUMI_HOME to the sandbox's, or run the tests with `make test`")
+    folder = plugin_folder(home, name, version)
+    folder.mkdir(parents=True)  # a real one: the engine skips links to folders
+    for entry in source.iterdir():
+        (folder / entry.name).symlink_to(entry.resolve())
 
 
 def _register_cleanup(folder: Path) -> None:

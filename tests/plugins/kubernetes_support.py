@@ -1,7 +1,6 @@
-"""What the tests of the kubernetes plugin share: programs, namespaces of their own, and a look at the cluster beside
-the plugin.
+"""What the tests of the kubernetes plugin share: programs, namespaces, and requests to the cluster without the plugin.
 
-They run on the kind cluster that `KUBECONFIG` names, with images that every cluster of kubeadm's has on its nodes.
+They run on the kind cluster that `KUBECONFIG` names, with images that every node of kubeadm has.
 """
 
 from __future__ import annotations
@@ -41,17 +40,26 @@ cluster = k8s.Provider(
     kubeconfig=pulumi.Output.secret(Path(os.environ["KUBECONFIG"]).read_text()),
     context=os.environ.get("TEST_CONTEXT"),
     cluster_identifier="test",
+    enable_server_side_apply=True,
+    enable_secret_mutable=True,
 )
 in_cluster = pulumi.ResourceOptions(provider=cluster)
 namespace = os.environ["TEST_NAMESPACE"]
 pause = os.environ["TEST_PAUSE_IMAGE"]
+# Both as the application's own Deployments have them.
+unawaited = {"pulumi.com/skipAwait": "true", "pulumi.com/deletionPropagationPolicy": "background"}
+ours = {"pulumi.com/patchForce": "true", **unawaited}
 
 
-def deployment(name, *, replicas=1, labels=None, container=None, metadata=None, spec=None, opts=None):
+def meta(name, **annotations):
+    return {"name": name, "namespace": namespace, **({"annotations": annotations} if annotations else {})}
+
+
+def deployment(name, annotations=None, *, replicas=1, labels=None, container=None, spec=None, opts=None):
     labels = labels or {"app": name}
     return k8s.apps.v1.Deployment(
         name,
-        metadata={"name": name, "namespace": namespace, **(metadata or {})},
+        metadata=meta(name, **(annotations or {})),
         spec={
             **({"replicas": replicas} if replicas is not None else {}),
             "selector": {"match_labels": labels},

@@ -1,140 +1,134 @@
-"""What others do to an object: found by a refresh, repaired or respected by an update, taken over by an import."""
+"""What others change in the cluster: found by a refresh, then repaired by an update or respected."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from .kubernetes_support import (
-    APPLY,
-    MERGE,
-    api,
-    deployment_path,
-    project,
-    rewrite,
-    scale,
-    temporary_namespace,
-)
+from .engine_support import Outcome, Project
+from .kubernetes_support import APPLY, MERGE, Json, api, deployment_path, project, rewrite, scale
+
+PROGRAM = """
+number, more, word, force = VALUES
+autoscaled = pulumi.ResourceOptions(ignore_changes=["spec.replicas"])
+deployment("web", ours)
+# Goes to an autoscaler, and comes back.
+deployment("handed", ours, replicas=number, opts=None if number else autoscaled, spec={"min_ready_seconds": more})
+# An autoscaler's from the start.
+deployment("left", {**ours, "more": str(more)}, replicas=None, opts=autoscaled)
+k8s.core.v1.ConfigMap("gone", metadata=meta("gone"), data={"k": "v"}, opts=in_cluster)
+k8s.core.v1.ServiceAccount("shared", metadata=meta("shared", word=word, **force), opts=in_cluster)
+"""
+FORCE = '{"pulumi.com/patchForce": "true"}'
 
 
-@pytest.fixture
-def namespace() -> Iterator[str]:
-    with temporary_namespace() as name:
-        yield name
+def program(number: int | None, more: int, word: str = "ours", force: str = "{}") -> str:
+    return PROGRAM.replace("VALUES", f"{number}, {more}, {word!r}, {force}")
 
 
-def test_a_refresh_shows_what_was_scaled_by_hand_and_an_update_sets_it_back(tmp_path: Path, namespace: str) -> None:
-    stack = project(tmp_path, namespace, 'deployment("web")')
-    assert stack.up().succeeded
+@dataclass(frozen=True)
+class Drift:
+    """A stack that others have changed, after each step."""
+
+    stack: Project
+    outcomes: dict[str, Outcome]
+    cluster: dict[str, dict[str, Json]]
+    """What the cluster had after an outcome, by name."""
+    refreshed: dict[str, Json]
+    """The state after the refresh."""
+
+
+@pytest.fixture(scope="module")
+def drift(tmp_path_factory: pytest.TempPathFactory, namespace: str) -> Drift:
+    outcomes: dict[str, Outcome] = {}
+    cluster: dict[str, dict[str, Json]] = {}
+
+    def up(name: str) -> Outcome:
+        outcomes[name] = stack.up()
+        cluster[name] = _objects(namespace)
+        return outcomes[name]
+
+    stack = project(Path(tmp_path_factory.mktemp("drift")), namespace, program(3, 1))
+    assert up("first").succeeded, outcomes["first"].output
+    rewrite(stack, program(None, 1))
+    assert up("handed over").succeeded, outcomes["handed over"].output
+
     scale(namespace, "web", 3)
+    for name, count in (("handed", 4), ("left", 2)):
+        path = f"{deployment_path(namespace, name)}/scale?fieldManager=kube-controller-manager"
+        assert api().request("PATCH", path, {"spec": {"replicas": count}}, MERGE)["kind"] == "Scale"
+    _patch(deployment_path(namespace, "left"), {"metadata": {"labels": {"by": "else"}}})
+    api().request("DELETE", f"/api/v1/namespaces/{namespace}/configmaps/gone")
+    outcomes["refresh"] = stack.refresh()
+    refreshed = stack.resources()
+    outcomes["preview"] = stack.preview()
+    rewrite(stack, program(None, 2))
+    assert up("repaired").succeeded, outcomes["repaired"].output
 
-    found = stack.refresh()
-    assert found.succeeded, found.output
-    assert stack.resources()["web"]["inputs"]["spec"]["replicas"] == 3
-    assert not stack.preview("--expect-no-changes").succeeded
-
-    repaired = stack.up()
-    assert repaired.succeeded, repaired.output
-    assert {path: change["diffKind"] for path, change in repaired.step("web").detail.items()} == {
-        "spec.replicas": "update"
-    }
-    assert api().get(deployment_path(namespace, "web"))["spec"]["replicas"] == 1
-
-
-def test_replicas_that_the_program_leaves_to_an_autoscaler_are_no_drift(tmp_path: Path, namespace: str) -> None:
-    stack = project(tmp_path, namespace, 'deployment("web", replicas=None)')
-    assert stack.up().succeeded
-    scale(namespace, "web", 2)
-    answer = api().request("PATCH", deployment_path(namespace, "web"), {"metadata": {"labels": {"by": "else"}}}, MERGE)
-    assert answer["metadata"]["labels"] == {"by": "else"}
-
-    assert stack.refresh("--expect-no-changes").succeeded
-    assert stack.preview("--expect-no-changes").succeeded
-    rewrite(stack, 'deployment("web", replicas=None, metadata={"annotations": {"changed": "yes"}})')
-    assert stack.up().succeeded
-    live = api().get(deployment_path(namespace, "web"))
-    assert live["spec"]["replicas"] == 2
-    assert live["metadata"]["labels"] == {"by": "else"}
+    theirs = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"annotations": {"word": "theirs"}}}
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/shared?fieldManager=their-controller&force=true"
+    assert api().request("PATCH", path, theirs, APPLY)["kind"] == "ServiceAccount"
+    rewrite(stack, program(None, 2, word="newer"))
+    assert not up("refused").succeeded
+    rewrite(stack, program(2, 2, word="newer", force=FORCE))
+    assert up("forced").succeeded, outcomes["forced"].output
+    return Drift(stack, outcomes, cluster, refreshed)
 
 
-def test_an_object_that_is_gone_is_found_by_a_refresh_and_made_again(tmp_path: Path, namespace: str) -> None:
-    path = f"/api/v1/namespaces/{namespace}/configmaps/c"
-    stack = project(
-        tmp_path,
-        namespace,
-        'k8s.core.v1.ConfigMap("c", metadata={"name": "c", "namespace": namespace}, data={"k": "v"}, opts=in_cluster)',
-    )
-    assert stack.up().succeeded
-    api().request("DELETE", path)
-    assert stack.refresh().ops() == {"c": "refresh"}
-    assert stack.resources() == {}
-    assert stack.up().ops() == {"c": "create"}
-    assert api().exists(path)
-
-    api().request("DELETE", path)
-    destroyed = stack.destroy()
-    assert destroyed.succeeded, destroyed.output
+def test_what_was_scaled_by_hand_is_found_and_set_back(drift: Drift) -> None:
+    assert drift.outcomes["refresh"].succeeded, drift.outcomes["refresh"].output
+    assert drift.refreshed["web"]["inputs"]["spec"]["replicas"] == 3
+    repaired = drift.outcomes["repaired"].step("web")
+    assert {path: change["diffKind"] for path, change in repaired.detail.items()} == {"spec.replicas": "update"}
+    assert drift.cluster["repaired"]["web"]["spec"]["replicas"] == 1
 
 
-def test_a_field_of_another_manager_is_told_and_taken_only_when_asked(tmp_path: Path, namespace: str) -> None:
-    path = f"/api/v1/namespaces/{namespace}/configmaps/shared"
-    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shared"}, "data": {"k": "theirs"}}
-    api().request("PATCH", f"{path}?fieldManager=their-controller", manifest, APPLY)
-    program = """
-k8s.core.v1.ConfigMap("shared", data={{"k": "ours"}}, opts=in_cluster,
-                      metadata={{"name": "shared", "namespace": namespace, "annotations": {annotations}}})
-"""
-    stack = project(tmp_path, namespace, program.format(annotations={}))
-    refused = stack.up()
-    assert not refused.succeeded
-    assert f"{namespace}/shared has fields that others manage: .data.k by 'their-controller'" in refused.errors
-    assert api().get(path)["data"] == {"k": "theirs"}
-
-    rewrite(stack, program.format(annotations={"pulumi.com/patchForce": "true"}))
-    assert stack.up().succeeded
-    assert api().get(path)["data"] == {"k": "ours"}
+def test_an_object_that_is_gone_is_found_by_a_refresh_and_made_again(drift: Drift) -> None:
+    assert "gone" not in drift.refreshed
+    assert drift.outcomes["repaired"].ops()["gone"] == "create"
+    assert drift.cluster["repaired"]["gone"]["data"] == {"k": "v"}
 
 
-def test_an_object_is_imported_by_its_id_and_a_program_that_matches_has_nothing_to_change(
-    tmp_path: Path, namespace: str
-) -> None:
-    manifest = {
-        "metadata": {"name": "there"},
-        "spec": {
-            "selector": {"matchLabels": {"app": "there"}},
-            "template": {
-                "metadata": {"labels": {"app": "there"}},
-                "spec": {"containers": [{"name": "main", "image": "registry.k8s.io/pause:3.10.1"}]},
-            },
-        },
-    }
-    api().request("POST", f"/apis/apps/v1/namespaces/{namespace}/deployments", manifest)
-    program = """
-there = {{
-    "selector": {{"match_labels": {{"app": "there"}}}},
-    "template": {{
-        "metadata": {{"labels": {{"app": "there"}}}},
-        "spec": {{"containers": [{{"name": "main", "image": "{image}"}}]}},
-    }},
-}}
-k8s.apps.v1.Deployment("there", metadata={{"name": "there", "namespace": namespace}}, spec=there,
-                       opts=pulumi.ResourceOptions(provider=cluster{options}))
-"""
-    image = "registry.k8s.io/pause:3.10.1"
-    stack = project(tmp_path, namespace, program.format(image=image, options=f', import_="{namespace}/there"'))
-    imported = stack.up()
-    assert imported.succeeded, imported.output
-    assert imported.ops() == {"there": "import"}
-    rewrite(stack, program.format(image=image, options=""))
-    previewed = stack.preview("--expect-no-changes")
+def test_the_preview_after_the_refresh_shows_nothing_else(drift: Drift) -> None:
+    previewed = drift.outcomes["preview"]
     assert previewed.succeeded, previewed.output
+    assert previewed.ops() == {"web": "update", "gone": "create", "handed": "same", "left": "same", "shared": "same"}
 
-    rewrite(stack, program.format(image="registry.k8s.io/pause:3.10", options=""))
-    changed = stack.preview()
-    assert list(changed.step("there").detail) == ["spec.template.spec.containers[0].image"]
 
-    missing = stack.import_("kubernetes:core/v1:ConfigMap", "missing", f"{namespace}/missing")
-    assert not missing.succeeded
-    assert "does not exist" in missing.errors
+def test_the_number_of_pods_goes_to_an_autoscaler_and_comes_back_without_a_reset(drift: Drift) -> None:
+    def replicas(step: str) -> int:
+        return drift.cluster[step]["handed"]["spec"]["replicas"]
+
+    assert [replicas(step) for step in ("first", "handed over")] == [3, 3]
+    assert replicas("repaired") == 4, "a change of something else has reset the number"
+    assert drift.cluster["repaired"]["handed"]["spec"]["minReadySeconds"] == 2
+    assert replicas("forced") == 2
+
+
+def test_what_others_own_from_the_start_stays_theirs(drift: Drift) -> None:
+    left = drift.cluster["repaired"]["left"]
+    assert left["metadata"]["annotations"]["more"] == "2"
+    assert left["spec"]["replicas"] == 2
+    assert left["metadata"]["labels"] == {"by": "else"}
+
+
+def test_a_field_of_another_manager_is_reported_and_taken_only_when_asked(drift: Drift) -> None:
+    refused = drift.outcomes["refused"].errors
+    assert "Server-Side Apply field conflict detected" in refused
+    assert 'conflict with "their-controller": .metadata.annotations.word' in refused
+    assert drift.cluster["refused"]["shared"]["metadata"]["annotations"]["word"] == "theirs"
+    assert drift.cluster["forced"]["shared"]["metadata"]["annotations"]["word"] == "newer"
+
+
+def _patch(path: str, patch: Json) -> None:
+    answer = api().request("PATCH", path, patch, MERGE)
+    assert answer["kind"] != "Status", answer
+
+
+def _objects(namespace: str) -> dict[str, Json]:
+    core = f"/api/v1/namespaces/{namespace}"
+    deployments, accounts = f"/apis/apps/v1/namespaces/{namespace}/deployments", f"{core}/serviceaccounts"
+    paths = (deployments, accounts, f"{core}/configmaps")
+    return {item["metadata"]["name"]: item for path in paths for item in api().items(path)}
