@@ -16,6 +16,7 @@ from .engine import Engine
 from .errors import SandboxError
 from .metrics import Metrics
 from .paths import Paths
+from .plugins.install import origin_of
 from .settings import STACK, Settings
 from .stack import PROJECT
 
@@ -153,9 +154,8 @@ class Status:
         rows: list[Row] = []
         for folder in sorted((self._paths.pulumi_home / "plugins").glob("resource-*")):
             if folder.is_dir():
-                ours = any((folder / marker).exists() for marker in ("stand-in.json", "built.json"))
-                origin = "built" if ours else "official"
-                rows.append(Row(f"plugin {folder.name.removeprefix('resource-')}", "ready", good=True, origin=origin))
+                part = f"plugin {folder.name.removeprefix('resource-')}"
+                rows.append(Row(part, "ready", good=True, origin=origin_of(folder)))
         return rows
 
     def _stack(self) -> Row:

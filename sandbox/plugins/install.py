@@ -199,10 +199,16 @@ def _official(home: Path, name: str, version: str, official_home: Path | None) -
     return None
 
 
+def origin_of(folder: Path) -> Origin:
+    """Which plugin an installed folder holds."""
+    if (folder / _MARKER).exists():
+        return "stand-in"
+    return "built" if (folder / _BUILT).exists() else "official"
+
+
 def is_official(folder: Path, name: str) -> bool:
     """Whether a folder holds the official plugin for a package, as its publisher built it."""
-    ours = any((folder / marker).exists() for marker in (_MARKER, _BUILT))
-    return os.access(folder / f"pulumi-resource-{name}", os.X_OK) and not ours
+    return os.access(folder / f"pulumi-resource-{name}", os.X_OK) and origin_of(folder) == "official"
 
 
 def _install_built(folder: Path, name: str, program: Path) -> str:
