@@ -183,7 +183,7 @@ def _load(access: ClusterAccess) -> tuple[Any, Any]:
         document: Object = json.loads(access.kubeconfig)
         loader = cast("Any", KubeConfigLoader)(config_dict=_without_files(document), active_context=access.context)
         loader.load_and_set(configuration)
-    except ConfigException as error:
+    except (ConfigException, ValueError) as error:  # ValueError: a certificate or key that is not base64
         raise ClusterError(f"the kubeconfig's context {access.context!r} cannot be used: {error}") from None
     finally:
         root.removeHandler(complaints)

@@ -66,7 +66,8 @@ def of_program(stack: str, settings: Mapping[str, Any]) -> list[Record]:
     recorder = Recorder(account=settings.get("awsAccount", REQUIRED["awsAccount"]))
     with tempfile.TemporaryDirectory() as folder:
         place = project(Path(folder))
-        with contextlib.chdir(place), mock.patch.dict(os.environ, {"KUBECONFIG": str(place / "kubeconfig")}):
+        environment = {"KUBECONFIG": str(place / "kubeconfig"), "DOCKERCOINS_ROLLOUTS": "unchecked"}
+        with contextlib.chdir(place), mock.patch.dict(os.environ, environment):
             run(
                 lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
                 stack_name=stack,

@@ -208,6 +208,13 @@ def test_a_credential_plugin_that_fails_is_named_by_its_context(tmp_path: Path) 
         Cluster(access("http://127.0.0.1:1", _exec(str(plugin))))
 
 
+@pytest.mark.parametrize("user", [{"client-key-data": "no key", "client-certificate-data": "none"}, {"exec": {}}])
+def test_credentials_that_cannot_be_read_are_named_by_their_context(user: dict[str, Json]) -> None:
+    with pytest.raises(ClusterError, match="context 'test'") as error:
+        Cluster(access("http://127.0.0.1:1", user))
+    assert "no key" not in str(error.value)
+
+
 def test_a_cluster_that_does_not_answer_is_named_and_may_answer_later() -> None:
     with pytest.raises(
         ClusterError, match=r"the cluster at http://127\.0\.0\.1:1 .* does not answer: .*refused"
