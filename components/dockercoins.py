@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import pulumi
 import pulumi_kubernetes as kubernetes
+from pulumi.output import UNKNOWN
 
 from components import redis
 from components.microservice import (
@@ -23,6 +24,8 @@ from components.observability import METRICS_PORT, ObservabilityArgs, pod_monito
 from components.redis import RedisArgs
 from components.rollout import Rollouts
 from components.web_access import IngressAccess, RouteAccess, ingress, route
+
+meta = kubernetes.meta.v1
 
 Profile = Literal["teaching", "full"]
 
@@ -365,7 +368,9 @@ def _webui_url(webui: Microservice, args: DockerCoinsArgs) -> pulumi.Output[str]
     if args.webui_service_type == "LoadBalancer":
         return service.status.apply(_load_balancer_url)
     port = (
-        pulumi.Output.from_input(str(args.webui_node_port)) if args.webui_node_port else service.spec.apply(_node_port)
+        pulumi.Output.from_input(str(args.webui_node_port))
+        if args.webui_node_port
+        else service.metadata.apply(lambda metadata: service.spec.apply(lambda spec: _node_port(metadata, spec)))
     )
     return pulumi.Output.format("http://{0}:{1}/", args.webui_node_address, port)
 
@@ -373,8 +378,16 @@ def _webui_url(webui: Microservice, args: DockerCoinsArgs) -> pulumi.Output[str]
 def _load_balancer_url(status: kubernetes.core.v1.outputs.ServiceStatus | None) -> str:
     ingress = (status.load_balancer.ingress if status and status.load_balancer else None) or []
     host = (ingress[0].hostname or ingress[0].ip) if ingress else None
-    return f"http://{host}/" if host else "(the load balancer has no address yet)"
+    return f"http://{host}/" if host else _unknown_in_a_preview("(the load balancer has no address yet)")
 
 
-def _node_port(spec: kubernetes.core.v1.outputs.ServiceSpec) -> str:
-    return str(spec.ports[0].node_port) if spec.ports else "(none yet)"
+def _node_port(metadata: meta.outputs.ObjectMeta, spec: kubernetes.core.v1.outputs.ServiceSpec) -> str:
+    port = spec.ports[0].node_port if spec.ports else None
+    # The API server makes up a port in the dry run of a Service that does not exist, and then assigns another one.
+    exists = bool(metadata.resource_version)
+    return str(port) if port and (exists or not pulumi.runtime.is_dry_run()) else _unknown_in_a_preview("(none yet)")
+
+
+def _unknown_in_a_preview(value: str) -> str:
+    """Unknown in a preview, so that an update may turn out otherwise and still keep to the plan."""
+    return cast("str", UNKNOWN) if pulumi.runtime.is_dry_run() else value

@@ -168,6 +168,33 @@ def test_the_page_is_where_its_service_says(arguments: dict[str, Any], address: 
     assert recorder.outputs["url"] == url
 
 
+@pytest.mark.parametrize(
+    ("service_type", "version", "known"),
+    [("NodePort", None, False), ("NodePort", "7", True), ("LoadBalancer", None, False), ("LoadBalancer", "7", True)],
+)
+def test_a_preview_does_not_know_an_address_that_the_cluster_has_yet_to_assign(
+    service_type: str, version: str | None, known: bool
+) -> None:
+    recorder = Recorder()
+    original = recorder.new_resource
+
+    def new_resource(args: Any) -> tuple[str | None, dict[str, Any]]:
+        identity, state = original(args)
+        if args.typ == SERVICE:
+            state["metadata"]["resourceVersion"] = version
+            state["spec"]["ports"][0]["nodePort"] = 31671
+            state["status"] = {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}] if version else []}}
+        return identity, state
+
+    recorder.new_resource = new_resource  # pyright: ignore[reportAttributeAccessIssue] - one answer more
+    run(
+        lambda: pulumi.export("url", application(webui_service_type=service_type).webui_url),
+        preview=True,
+        recorder=recorder,
+    )
+    assert (recorder.outputs["url"] in ("http://localhost:31671/", "http://192.0.2.7/")) is known
+
+
 def test_a_port_forward_is_told_only_where_it_is_needed() -> None:
     commands: list[bool] = []
     run(lambda: commands.append(application().port_forward is not None))
