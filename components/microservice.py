@@ -255,11 +255,7 @@ class Microservice(pulumi.ComponentResource):
             # A load balancer's address comes once pods are ready, which may take as long as a rollout.
             opts=pulumi.ResourceOptions.merge(
                 self._named_opts,
-                pulumi.ResourceOptions(
-                    custom_timeouts=pulumi.CustomTimeouts(
-                        create=f"{self._args.rollout_seconds}s", update=f"{self._args.rollout_seconds}s"
-                    )
-                )
+                pulumi.ResourceOptions(custom_timeouts=self._timeouts())
                 if listener.service_type == "LoadBalancer"
                 else None,
             ),
@@ -267,7 +263,6 @@ class Microservice(pulumi.ComponentResource):
 
     def _deployment(self, account: core.ServiceAccount) -> kubernetes.apps.v1.Deployment:
         args = self._args
-        timeout = f"{args.rollout_seconds}s"
         return kubernetes.apps.v1.Deployment(
             self._name,
             # What the program says holds, also where an autoscaler that it has no more set the number of pods.
@@ -287,13 +282,17 @@ class Microservice(pulumi.ComponentResource):
                 self._named_opts,
                 pulumi.ResourceOptions(
                     depends_on=self._before_pods,
-                    custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout),
+                    custom_timeouts=self._timeouts(),
                     # A field that is left out after it was set is reset: to one pod. This keeps what there is, until
                     # the autoscaler changes it.
                     ignore_changes=["spec.replicas"] if args.autoscale else None,
                 ),
             ),
         )
+
+    def _timeouts(self) -> pulumi.CustomTimeouts:
+        timeout = f"{self._args.rollout_seconds}s"
+        return pulumi.CustomTimeouts(create=timeout, update=timeout)
 
     def _waiting(self) -> dict[str, str]:
         """Leave the waiting to ``rollouts``, if there are any.

@@ -12,7 +12,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.kubeconfig import ClusterAccess
 from components.rollout.cluster import Cluster, ClusterError
-from components.rollout.waiting import Progress, RolloutError, wait
+from components.rollout.waiting import RolloutError, wait
 
 
 class Rollouts:
@@ -49,13 +49,12 @@ class Rollouts:
             loop = asyncio.get_running_loop()
 
             def show(line: str) -> None:
-                loop.call_soon_threadsafe(lambda: pulumi.log.info(line, deployment, ephemeral=True))
+                with contextlib.suppress(RuntimeError):  # the program has ended, and its event loop is closed
+                    loop.call_soon_threadsafe(lambda: pulumi.log.info(line, deployment, ephemeral=True))
 
             namespace, name = names
             try:
-                await _in_thread(
-                    lambda: wait(self._cluster(), namespace, name, seconds=seconds, progress=_until_closed(show))
-                )
+                await _in_thread(lambda: wait(self._cluster(), namespace, name, seconds=seconds, progress=show))
             except (RolloutError, ClusterError) as error:
                 raise pulumi.RunError(str(error)) from None
             return deployment
@@ -67,14 +66,6 @@ class Rollouts:
         with self._connecting:
             self._connected = self._connected or Cluster(self._access)
             return self._connected
-
-
-def _until_closed(show: Progress) -> Progress:
-    def attempt(line: str) -> None:
-        with contextlib.suppress(RuntimeError):  # the program has ended, and its event loop is closed
-            show(line)
-
-    return attempt
 
 
 async def _in_thread(work: Callable[[], None]) -> None:

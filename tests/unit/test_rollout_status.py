@@ -12,6 +12,10 @@ from components.rollout.status import Failed, Ready, Settling, Waiting, status
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 REPORTED: Object = {"updatedReplicas": 2, "availableReplicas": 2, "replicas": 2}
+ROLLED_OUT: Object = {
+    "metadata": {"generation": 1},
+    "status": {"observedGeneration": 1, "updatedReplicas": 1, "availableReplicas": 1, "replicas": 1},
+}
 
 
 @pytest.mark.parametrize(
@@ -66,11 +70,7 @@ def test_a_pod_that_crashed_a_moment_ago_must_stay_ready_for_a_while(finished: s
     ended: Object = {"exitCode": 1, "finishedAt": finished}
     restarted: Object = {"name": "main", "state": {"running": {}}, "lastState": {"terminated": ended}}
     pod: Object = {"status": {"containerStatuses": [restarted]}}
-    obj: Object = {
-        "metadata": {"generation": 1},
-        "status": {"observedGeneration": 1, "updatedReplicas": 1, "availableReplicas": 1, "replicas": 1},
-    }
-    seen = status(obj, [pod], NOW)
+    seen = status(ROLLED_OUT, [pod], NOW)
     assert isinstance(seen, Ready)
     assert (seen.settle > 0) is settles
 
@@ -95,11 +95,7 @@ def test_a_container_that_no_probe_asks_must_stay_up_for_a_moment(
             "containerStatuses": [{"name": "main", "ready": True, "state": {"running": {"startedAt": started}}}],
         },
     }
-    obj: Object = {
-        "metadata": {"generation": 1},
-        "status": {"observedGeneration": 1, "updatedReplicas": 1, "availableReplicas": 1, "replicas": 1},
-    }
-    seen = status(obj, [pod], NOW)
+    seen = status(ROLLED_OUT, [pod], NOW)
     assert isinstance(seen, Ready)
     assert (seen.settle > 0) is settles
 
