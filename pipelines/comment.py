@@ -128,8 +128,17 @@ def _policies(findings: Sequence[Finding]) -> str:
     return f"#### Policies\n\n{table(['level', 'policy', 'resource', 'finding'], rows)}"
 
 
+# The aws plugin replaces it for each change of its text, and there is nothing else in it to lose:
+# https://github.com/hashicorp/terraform-provider-aws/issues/49624
+_IS_ONLY_TEXT: Final = frozenset({("replace", "LifecyclePolicy")})
+
+
 def _deleted(changes: Changes) -> str:
-    gone = [step for step in changes.of("delete", "replace") if not is_provider(step)]
+    gone = [
+        step
+        for step in changes.of("delete", "replace")
+        if not is_provider(step) and (step.operation, step.kind) not in _IS_ONLY_TEXT
+    ]
     if not gone:
         return ""
     by_kind: dict[tuple[str, str], list[str]] = {}

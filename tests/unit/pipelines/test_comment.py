@@ -49,6 +49,14 @@ def test_what_is_replaced_is_told_with_what_forces_it() -> None:
     assert "since it cannot change `a` in place" in comment
 
 
+def test_a_lifecycle_policy_with_another_text_does_not_go_away() -> None:
+    kind = "aws:ecr/lifecyclePolicy:LifecyclePolicy"
+    run = made(step("replace", kind, "registry-rng", {"policy": "1"}, {"policy": "2"}, ["policy"], ["policy"]))
+    comment = render(run, SUBJECT, LIMITS["github"])
+    assert "What goes away" not in comment
+    assert "1 replaced" in comment
+
+
 def test_findings_of_policies_come_with_the_mandatory_ones_first() -> None:
     def finding(level: str, policy: str) -> dict[str, object]:
         return {
