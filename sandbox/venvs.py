@@ -49,7 +49,7 @@ def ensure(folder: Path, requirements: Path, run: Run, working: Callable[[], Non
     """
     if is_complete(folder):
         return False
-    with _lock(folder.parent / f"{folder.name}.lock"):
+    with lock(folder.parent / f"{folder.name}.lock"):
         if is_complete(folder):
             return False
         working()
@@ -75,7 +75,8 @@ def can_be_made() -> bool:
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Generator[None]:
+def lock(path: Path) -> Generator[None]:
+    """Hold a lock file for a block; whoever else wants it waits."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

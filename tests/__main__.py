@@ -1,8 +1,9 @@
 """Runs everything that is tested: ``python -m tests [stage ...]``.
 
-The stages run in the order of :data:`STAGES`, cheap ones first; the platform is brought up before the first stage that
-needs it, and taken down at the end if it was not up before. All stages run even if one fails. The exit code is 0 if
-everything passed, 1 otherwise; the last line is ``<n> passed, <n> failed, <n> skipped``.
+What needs no platform runs first, while the platform comes up. Then the stages that need it run beside each other,
+file by file, and after them the tests that need the platform for themselves (``pytest.mark.alone``). The platform is
+taken down at the end if it was not up before. Everything runs even if something fails. The exit code is 0 if everything
+passed, 1 otherwise; the last line is ``<n> passed, <n> failed, <n> skipped``.
 """
 
 from __future__ import annotations
@@ -12,33 +13,44 @@ import subprocess
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from tests.environment import ROOT, Platform, end_with, interpreter, say
 
-
-@dataclass(frozen=True)
-class Stage:
-    """One kind of test: the command of a linter, or a folder for pytest."""
-
-    name: str
-    commands: tuple[tuple[str, ...], ...] = ()
-    folder: str | None = None
-    needs_platform: bool = False
-    at_once: int = 1
-    """How many files are tested at the same time: more than one where tests wait more than they compute."""
+LINT: Final = "lint"
+OFFLINE: Final = ("manifests", "unit")
+PLATFORM: Final = ("sandbox", "integration", "pipelines", "browser", "plugins", "services")
+"""Those whose files take longest come first, so that no long one is left at the end."""
+STAGES: Final = (LINT, *OFFLINE, *PLATFORM)
+PROCESSORS: Final = os.cpu_count() or 1
+AT_ONCE_ON_PLATFORM: Final = min(PROCESSORS + 1, 6)
+"""How many files are tested at the same time there, where a test waits more than it computes."""
+NO_TESTS: Final = 5
+"""The exit code of pytest if it has nothing to run: https://docs.pytest.org/en/stable/reference/exit-codes.html"""
 
 
 @dataclass
 class Tally:
-    """How many tests or checks of a stage passed, failed and were skipped, and the seconds they took."""
+    """How many tests or checks passed, failed and were skipped, and the sum of the seconds that they took."""
 
     passed: int = 0
     failed: int = 0
     skipped: int = 0
     seconds: float = 0
+
+    def add(self, other: Tally) -> None:
+        """Count what another one has counted."""
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.seconds += other.seconds
+
+
+Tallies = dict[str, Tally]
 
 
 def _tracked(*patterns: str) -> tuple[str, ...]:
@@ -52,110 +64,113 @@ def _tracked(*patterns: str) -> tuple[str, ...]:
     return tuple(listed.stdout.split())
 
 
-def _stages(python: Path) -> tuple[Stage, ...]:
-    dockerfiles = _tracked("*Dockerfile")
-    scripts = (".ci/run", "pipelines/post-receive", "pipelines/prepare", *_tracked("*.sh"))
+def _linters(python: Path) -> tuple[tuple[str, ...], ...]:
     return (
-        Stage(
-            "lint",
-            commands=(
-                ("ruff", "check", "."),
-                ("ruff", "format", "--check", "."),
-                ("basedpyright", "--pythonpath", str(python)),
-                ("hadolint", *dockerfiles),
-                ("shellcheck", *scripts),
-            ),
-        ),
-        Stage("unit", folder="tests/unit", at_once=2),
-        Stage("manifests", folder="tests/manifests"),
-        Stage("services", folder="tests/services", needs_platform=True),
-        Stage("plugins", folder="tests/plugins", needs_platform=True, at_once=2),
-        Stage("integration", folder="tests/integration", needs_platform=True),
-        Stage("pipelines", folder="tests/pipelines", needs_platform=True),
-        Stage("browser", folder="tests/browser", needs_platform=True),
-        Stage("sandbox", folder="tests/sandbox", needs_platform=True),
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("basedpyright", "--pythonpath", str(python)),
+        ("hadolint", *_tracked("*Dockerfile")),
+        ("shellcheck", ".ci/run", "pipelines/post-receive", "pipelines/prepare", *_tracked("*.sh")),
     )
 
 
-def _lint(stage: Stage, python: Path) -> Tally:
+def _lint(python: Path) -> Tally:
     tally = Tally()
-    for program, *arguments in stage.commands:
-        say(f"lint: {program}")
-        completed = subprocess.run([str(python.parent / program), *arguments], cwd=ROOT, check=False)
-        if completed.returncode == 0:
-            tally.passed += 1
-        else:
-            tally.failed += 1
-    return tally
-
-
-def _pytest(stage: Stage, python: Path, environment: dict[str, str]) -> Tally:
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.xml"
+    for program, *arguments in _linters(python):
+        began = time.monotonic()
         completed = subprocess.run(
-            [
-                *(str(python), "-m", "pytest", str(stage.folder), f"--junit-xml={report}", "--durations=5"),
-                *(("--numprocesses", str(stage.at_once), "--dist", "loadfile") if stage.at_once > 1 else ()),
-            ],
+            [str(python.parent / program), *arguments],
             cwd=ROOT,
-            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
             check=False,
         )
-        if not report.exists():
-            return Tally(failed=1)
-        tally = Tally()
-        for suite in ET.parse(report).getroot().iter("testsuite"):  # noqa: S314 - pytest wrote it just now
-            failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-            tally.failed += failed
-            tally.skipped += int(suite.get("skipped", 0))
-            tally.passed += int(suite.get("tests", 0)) - failed - int(suite.get("skipped", 0))
-    if completed.returncode and not tally.failed:
-        # No test failed, and yet it did not end well: a folder without tests, or one that cannot be collected.
-        tally.failed += 1
+        say(f"lint: {program}\n{completed.stdout.rstrip()}")
+        failed = completed.returncode != 0
+        tally.add(Tally(not failed, failed, seconds=time.monotonic() - began))
     return tally
 
 
-def _run(stage: Stage, python: Path, platform: Platform) -> Tally:
-    say(f"=== {stage.name} ===")
-    if stage.folder is None:
-        return _lint(stage, python)
+def _pytest(python: Path, names: Sequence[str], environment: Mapping[str, str], *options: str) -> Tallies:
+    """Run the tests in the folders of some stages; one that ends badly without a failed test counts as a failure."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [str(python), "-m", "pytest", *(f"tests/{name}" for name in names), f"--junit-xml={report}", *options]
+        completed = subprocess.run(command, cwd=ROOT, env=dict(environment), check=False)
+        tallies = {name: Tally() for name in names}
+        cases = list(ET.parse(report).getroot().iter("testcase")) if report.exists() else []  # noqa: S314 - pytest's
+    for case in cases:
+        failed = case.find("failure") is not None or case.find("error") is not None
+        skipped = not failed and case.find("skipped") is not None
+        stage = case.get("classname", "").split(".")[1]
+        seconds = float(case.get("time", 0))
+        tallies[stage].add(Tally(not failed and not skipped, failed, skipped, seconds))
+    if completed.returncode not in (0, NO_TESTS) and not any(tally.failed for tally in tallies.values()):
+        tallies[names[0]].failed += 1
+    return tallies
+
+
+def _beside_each_other(processes: int) -> tuple[str, ...]:
+    return ("--numprocesses", str(processes), "--dist", "loadgroup", "--no-loadscope-reorder", "--durations=25")
+
+
+def _on_platform(python: Path, names: Sequence[str], coming: Future[dict[str, str]]) -> Tallies:
     try:
-        environment = platform.up() if stage.needs_platform else dict(os.environ)
+        environment = coming.result()
     except subprocess.CalledProcessError as error:
-        say(f"{stage.name}: not run, since the platform did not come up ({error})")
-        return Tally(failed=1)
-    return _pytest(stage, python, environment)
+        say(f"{', '.join(names)}: not run, since the platform did not come up ({error})")
+        return {name: Tally(failed=1) for name in names}
+    say(f"=== {', '.join(names)} ===")
+    tallies = _pytest(python, names, environment, *_beside_each_other(AT_ONCE_ON_PLATFORM), "-m", "not alone")
+    say("=== what needs the platform for itself ===")
+    for name, tally in _pytest(python, names, environment, "-m", "alone").items():
+        tallies[name].add(tally)
+    return tallies
+
+
+def _run(python: Path, names: Sequence[str], platform: Platform) -> Tallies:
+    tallies: Tallies = {}
+    offline = [name for name in OFFLINE if name in names]
+    on_platform = [name for name in PLATFORM if name in names]
+    with ThreadPoolExecutor() as beside:
+        linted = beside.submit(_lint, python) if LINT in names else None
+        coming = beside.submit(platform.up) if on_platform else None
+        if offline:
+            say(f"=== {', '.join(offline)} ===")
+            tallies |= _pytest(python, offline, os.environ, *_beside_each_other(PROCESSORS))
+        if linted:
+            tallies |= {LINT: linted.result()}
+        if coming:
+            tallies |= _on_platform(python, on_platform, coming)
+    return {name: tallies[name] for name in STAGES if name in tallies}
+
+
+def _say_tallies(tallies: Tallies, seconds: float) -> Tally:
+    total = Tally()
+    say(f"\n{'stage':<12}{'passed':>8}{'failed':>8}{'skipped':>8}{'seconds of tests':>18}")
+    for name, tally in tallies.items():
+        say(f"{name:<12}{tally.passed:>8}{tally.failed:>8}{tally.skipped:>8}{tally.seconds:>18.0f}")
+        total.add(tally)
+    say(f"{'all':<12}{total.passed:>8}{total.failed:>8}{total.skipped:>8}{total.seconds:>18.0f}")
+    say(f"in {seconds / 60:.0f} min {seconds % 60:02.0f} s\n")
+    say(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    return total
 
 
 def main(names: Sequence[str]) -> int:
-    """Run the named stages, or all; print how many tests of each kind ran."""
-    python = interpreter()
-    stages = _stages(python)
-    unknown = set(names) - {stage.name for stage in stages}
+    """Run the named stages, or all; print how many tests of each ran."""
+    unknown = set(names) - set(STAGES)
     if unknown:
-        say(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(stage.name for stage in stages)}")
+        say(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(STAGES)}")
         return 2
     platform = Platform()
-    tallies: dict[str, Tally] = {}
     began = time.monotonic()
     try:
-        for stage in stages:
-            if not names or stage.name in names:
-                start = time.monotonic()
-                tallies[stage.name] = _run(stage, python, platform)
-                tallies[stage.name].seconds = time.monotonic() - start
+        tallies = _run(interpreter(), names or STAGES, platform)
     finally:
         platform.down()
-    total = Tally(seconds=time.monotonic() - began)
-    say(f"\n{'kind':<12}{'passed':>8}{'failed':>8}{'skipped':>8}{'seconds':>9}")
-    for name, tally in tallies.items():
-        say(f"{name:<12}{tally.passed:>8}{tally.failed:>8}{tally.skipped:>8}{tally.seconds:>9.0f}")
-        total.passed += tally.passed
-        total.failed += tally.failed
-        total.skipped += tally.skipped
-    say(f"{'all':<12}{total.passed:>8}{total.failed:>8}{total.skipped:>8}{total.seconds:>9.0f}\n")
-    say(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
-    return 1 if total.failed else 0
+    return 1 if _say_tallies(tallies, time.monotonic() - began).failed else 0
 
 
 if __name__ == "__main__":

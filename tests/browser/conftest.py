@@ -7,10 +7,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.integration.conftest import deployment
-
-__all__ = ["deployment"]
-
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # What the browser would ask of others by itself is switched off, so that every request seen is one of the page's.
 _QUIET = (

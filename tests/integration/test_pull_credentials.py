@@ -381,6 +381,7 @@ def _restart_kubelet(place: Sandbox) -> None:
     until(place.cluster.is_ready, "the node to be ready")
 
 
+@pytest.mark.alone  # while the kubelet starts, every pod of the node counts as not ready
 def test_the_nodes_own_identity_lets_pods_pull_without_a_secret(place: Sandbox, image: str, namespace: str) -> None:
     assert "401 Unauthorized" in Pod.start(namespace, image).refusal()
     with credential_provider(place, image):

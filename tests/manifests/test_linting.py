@@ -28,7 +28,6 @@ def _built() -> None:
     for program in (tools.KUBECONFORM, tools.KUBE_SCORE, tools.MISCONFIGURATIONS):
         tools.program(program)
     tools.schema_folder()
-    tools.clean_up()
 
 
 @pytest.fixture(scope="module")

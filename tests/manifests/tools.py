@@ -73,11 +73,12 @@ def _tell(text: str) -> None:
 def program(wanted: Program) -> Path:
     """A program of the pinned Go modules here."""
     builder = Builder(_own(), "")
-    done = builder.built(wanted)
-    if done is not None:
-        return done.path
-    _tell(f"building {wanted.name} (once)")
-    return builder.build(Step(wanted.name), wanted, _go(wanted)).path
+    with venvs.lock(_own().root / "tools.lock"):
+        done = builder.built(wanted)
+        if done is not None:
+            return done.path
+        _tell(f"building {wanted.name} (once)")
+        return builder.build(Step(wanted.name), wanted, _go(wanted)).path
 
 
 @functools.cache
@@ -98,7 +99,11 @@ def schema_folder() -> Path:
     """The schemas of all kinds that the program declares, as :mod:`tests.manifests.schemas` makes them."""
     key = files.digest([repr((OPENAPI, CRDS)), Path(schemas.__file__)])
     folder = _own().tools / f"schemas-{key}"
-    if not folder.exists():
+    if folder.exists():
+        return folder
+    with venvs.lock(_own().root / "tools.lock"):
+        if folder.exists():
+            return folder
         _tell(f"making schemas from {OPENAPI.module} {OPENAPI.version} (once)")
         with files.scratch(_own().root) as modules:
             (openapi,) = _fetch(OPENAPI, modules)

@@ -48,7 +48,6 @@ PROGRAM: Final = """
 @pytest.fixture(scope="module")
 def s3() -> Generator[S3]:
     tools.program(GATEWAY)
-    tools.clean_up()
     with server() as running:
         yield running
 

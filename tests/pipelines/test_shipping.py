@@ -1,7 +1,7 @@
 """The automatic way to ship: a push of the code to a repository with the hook, which does the rest.
 
-The tests build on each other, as pushes to one repository do. The stage `unit` runs as it is, whole before the first
-version, and as far as it comes with the commit that breaks it. The others are shipped without it, as it takes a minute.
+The tests build on each other, as pushes to one repository do. The stage `unit` of the first version has a few of its
+tests, and that of a later one is broken. The others are shipped without a check.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import pytest
 from tests.integration.deployment import ROOT, Deployment, create, get, until
 from tests.pipelines.checkouts import commit, copy_project, edit, git
 
+_CHECKED = ("test_content_tag.py", "test_docker_ignore.py")
 _PAGE = "services/webui/webui/static/index.html"
 
 
@@ -95,6 +96,9 @@ def shipping(tmp_path_factory: pytest.TempPathFactory) -> Generator[Shipping]:
     git(bare, "config", "dockercoins.stack", "test")
     copy_project(clone)
     shutil.copy2(deployment.folder / "Pulumi.test.yaml", clone / "Pulumi.test.yaml")
+    for tests in (clone / "tests" / "unit").rglob("test_*.py"):
+        if tests.name not in _CHECKED:
+            tests.unlink()
     git(clone, "init", "--quiet", "--initial-branch", "main")
     git(clone, "remote", "add", "origin", str(bare))
     environment = {**os.environ, **deployment.project.environment}

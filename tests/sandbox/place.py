@@ -81,6 +81,16 @@ class Place:
     def settings(self) -> settings.Settings:
         return settings.read(self.checkout / "Pulumi.dev.yaml")
 
+    def traces(self) -> set[str]:
+        """What the sandbox has left on this machine, where others have containers, volumes and processes too."""
+        cluster = f"name={self.settings.cluster}"
+        return {
+            *docker("ps", "--all", "--format", "{{.Names}}", "--filter", cluster).split(),
+            *docker("volume", "ls", "--format", "{{.Name}}", "--filter", cluster).split(),
+            *(line for line in Path("/proc/self/mounts").read_text().splitlines() if str(self.cache) in line),
+            *_processes(self.cache),
+        }
+
     def log(self, name: str) -> Path:
         return self.state / "logs" / f"{name}.log"
 
@@ -162,31 +172,14 @@ class Place:
         return int(cast("dict[str, Any]", answer.json())["hashes"])
 
 
+def unused_volumes() -> set[str]:
+    """The volumes of the whole engine that no container has."""
+    return set(docker("volume", "ls", "--quiet", "--filter", "dangling=true").split())
+
+
 def docker(*arguments: str) -> str:
     """Run docker and return what it prints."""
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout
-
-
-@dataclass(frozen=True)
-class Traces:
-    """All that a sandbox could leave on a machine."""
-
-    containers: frozenset[str]
-    volumes: frozenset[str]
-    networks: frozenset[str]
-    mounts: frozenset[str]
-    processes: frozenset[str]
-
-    @classmethod
-    def here(cls, cache: Path) -> Traces:
-        """What there is now; of mounts and processes, what belongs to a cache folder."""
-        return cls(
-            containers=frozenset(docker("ps", "--all", "--format", "{{.Names}}").split()),
-            volumes=frozenset(docker("volume", "ls", "--format", "{{.Name}}").split()),
-            networks=frozenset(docker("network", "ls", "--format", "{{.Name}}").split()),
-            mounts=frozenset(line for line in Path("/proc/self/mounts").read_text().splitlines() if str(cache) in line),
-            processes=frozenset(_processes(cache)),
-        )
 
 
 def _processes(cache: Path) -> Iterator[str]:

@@ -1,8 +1,6 @@
 """Agreement with the reference implementation itself, the Go package, in the version that its go.mod pins."""
 
 import json
-import os
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Final
@@ -10,10 +8,9 @@ from typing import Final
 import pytest
 
 from components.image_reference import ReferenceFormatError, parse
-from sandbox import paths, processes, toolchain
-from sandbox.paths import Paths
-from sandbox.progress import Step
-from sandbox.toolchain import Builder, Program
+from sandbox import processes, toolchain
+from sandbox.toolchain import Program
+from tests.manifests.tools import program
 from tests.unit.reference_texts import short_texts, texts
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "reference_oracle"
@@ -28,19 +25,9 @@ Parts = dict[str, str]
 
 
 @pytest.fixture
-def oracle(capsys: pytest.CaptureFixture[str]) -> Path:
-    """The program that answers for the Go package, built once for its pins."""
-    user = paths.of_user()
-    # Apart from the sandbox's own, whose commands may be building or cleaning up at the same time.
-    builder = Builder(Paths(user.root / "tests"), "")
-    built = builder.built(ORACLE)
-    if built is None:
-        with capsys.disabled():
-            print(f"\nbuilding {ORACLE.name} from {PACKAGE} (once, some 15 s)", flush=True)
-        go = Builder(user, os.environ["PATH"]).go(Step("Go"), [ORACLE], Path(sys.executable))
-        built = builder.build(Step(ORACLE.name), ORACLE, go.path)
-        builder.prune()
-    return built.path
+def oracle() -> Path:
+    """The program that answers for the Go package."""
+    return program(ORACLE)
 
 
 def _ours(text: str) -> Parts:
