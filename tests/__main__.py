@@ -112,7 +112,7 @@ def _pytest(python: Path, names: Sequence[str], environment: Mapping[str, str], 
 
 
 def _beside_each_other(processes: int) -> tuple[str, ...]:
-    return ("--numprocesses", str(processes), "--dist", "loadgroup", "--no-loadscope-reorder", "--durations=25")
+    return ("--numprocesses", str(processes), "--dist", "loadscope", "--no-loadscope-reorder", "--durations=25")
 
 
 def _on_platform(python: Path, names: Sequence[str], coming: Future[dict[str, str]]) -> Tallies:

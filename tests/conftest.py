@@ -6,23 +6,37 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.integration.deployment import Deployment, create
 from tests.manifests import tools
+
+SHARE_THE_DEPLOYMENT = frozenset(
+    {
+        "tests/browser/test_page.py",
+        "tests/integration/test_application.py",
+        "tests/integration/test_course.py",
+        "tests/integration/test_network.py",
+    }
+)
+"""The files whose tests take :func:`deployment`, so that one process makes it once for all of them."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: disturbs others on the platform, so it runs when they are done")
 
 
-# A wrapper, since xdist reads the groups in the same hook, before those of others.
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Keep the tests of a file in one process, unless the file names a group of its own."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.location[0]))
-    return (yield)
+class ByFile(LoadScopeScheduling):
+    """Keeps the tests of a file in one process, and those of all files that share the application."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "deployment" if file in SHARE_THE_DEPLOYMENT else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -33,10 +47,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Generator[Deployment]:
-    """The application as a first ``up`` leaves it, previewed before; destroyed when all tests are done.
-
-    Files that use it carry ``pytest.mark.xdist_group("deployment")``, so that one process makes it once.
-    """
+    """The application as a first ``up`` leaves it, previewed before; destroyed when all tests are done."""
     deployment = create(Path(tmp_path_factory.mktemp("deployment")))
     try:
         deployment.outcomes["first preview"] = deployment.project.preview()

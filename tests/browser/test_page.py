@@ -7,8 +7,6 @@ from tests.integration.deployment import Deployment, until
 
 from .pages import PATIENCE_MS, SIZES, Scheme, number, opened, picture, pixels, state
 
-pytestmark = pytest.mark.xdist_group("deployment")
-
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", list(SIZES))

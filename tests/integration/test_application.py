@@ -4,11 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.integration.deployment import SERVICES, Deployment, asking, get, until
-
-pytestmark = pytest.mark.xdist_group("deployment")
 
 
 def test_the_first_preview_shows_real_names_although_nothing_exists(deployment: Deployment) -> None:

@@ -10,8 +10,6 @@ import pytest
 
 from tests.integration.deployment import ROOT, Deployment, until
 
-pytestmark = pytest.mark.xdist_group("deployment")
-
 _MEASURED_FOR = 8.0  # seconds, by webui's own clock
 _SETTLES_WITHIN = 90.0  # seconds
 _PART = re.compile(r"^```sh\n(?P<commands>.*?)^```$|^<!-- (?P<claim>\w+): (?P<what>.*?) -->$", re.MULTILINE | re.DOTALL)

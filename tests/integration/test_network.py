@@ -21,8 +21,6 @@ from tests.integration.deployment import Deployment, until
 from tests.integration.kubectl import kubectl, objects
 from tests.services.harness import REDIS_IMAGE
 
-pytestmark = pytest.mark.xdist_group("deployment")
-
 SERVICES = ("hasher", "redis", "rng", "webui", "worker")
 NEWCOMER = "newcomer"
 """A pod in the namespace that nobody foresaw."""
