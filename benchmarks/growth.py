@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import psutil
 
+from benchmarks import programs
 from benchmarks.processes import run
 from benchmarks.rounds import Figures
 from tests.integration.deployment import ROOT, SANDBOX, SANDBOX_REGISTRY
@@ -41,7 +42,9 @@ _LOOK: Final = 0.1  # seconds between two looks at memory and processor
 # A preview is short, and what a collector of garbage or another process takes would bend the line.
 _PREVIEWS: Final = 3
 _RUNS_A_PROGRAM: Final = "pulumi-language-python-exec"
-_PROGRAM: Final = ROOT / "benchmarks" / "growing"
+COMPONENTS: Final = "components"
+PLAIN: Final = "plain Pulumi program"
+PROGRAMS: Final = (COMPONENTS, PLAIN)
 _DOCKERFILE: Final = f"""\
 FROM {SANDBOX.python_image}
 COPY server.py /server.py
@@ -85,36 +88,26 @@ class Growth:
         """Pairs of size and MiB."""
         return [(float(size), cost.mebibytes) for size, cost in self.costs[command]]
 
-    def shares(self) -> list[str]:
+    def shares(self, program: str) -> list[str]:
         """Who took how much of each command and size, a line each; medians."""
         return [
-            f"{size} microservices: {command}: {_shares([cost for at, cost in pairs if at == size])}"
+            f"{size} microservices, {program}: {command}: {_shares([cost for at, cost in pairs if at == size])}"
             for command, pairs in self.costs.items()
             for size in dict(pairs)
         ]
 
-    def figures(self) -> dict[str, Figures]:
-        """Seconds of each command and size."""
-        named: dict[str, list[float]] = {}
+    def figures(self, program: str) -> dict[str, Figures]:
+        """Seconds of each command and size, by the name that :func:`named` gives."""
+        values: dict[str, list[float]] = {}
         for command, pairs in self.costs.items():
             for size, cost in pairs:
-                named.setdefault(f"{size} microservices: {command}", []).append(cost.seconds)
-        return {name: Figures(name, tuple(values)) for name, values in named.items()}
+                values.setdefault(named(size, program, command), []).append(cost.seconds)
+        return {name: Figures(name, tuple(measured)) for name, measured in values.items()}
 
 
-def bend(points: Sequence[tuple[float, float]]) -> float:
-    """What one more costs between the two largest sizes, by what it costs between the two smallest.
-
-    About 1 is growth in proportion beside a fixed part, less is slower; growth with the square would be 3.25 for sizes
-    of 10, 30 and 100.
-    """
-    sizes = sorted({size for size, _ in points})
-    middle = {size: statistics.median(figure for at, figure in points if at == size) for size in sizes}
-
-    def each(smaller: float, larger: float) -> float:
-        return (middle[larger] - middle[smaller]) / (larger - smaller)
-
-    return each(sizes[-2], sizes[-1]) / each(sizes[0], sizes[1])
+def named(size: int, program: str, command: str) -> str:
+    """What was measured, in a word."""
+    return f"{size} microservices, {program}: {command}"
 
 
 def _shares(costs: Sequence[Cost]) -> str:
@@ -126,8 +119,10 @@ def _shares(costs: Sequence[Cost]) -> str:
     )
 
 
-def grow(sizes: Sequence[int], rounds: int, tell: Callable[[str], None]) -> Growth:
-    """Bring up, and preview without a change (three times), so many microservices; each size in its own namespace.
+def grow(sizes: Sequence[int], rounds: int, tell: Callable[[str], None]) -> dict[str, Growth]:
+    """Bring up, and preview without a change (three times), so many microservices, by each of the programs in turn.
+
+    Each size and program has a namespace of its own.
 
     Raises:
         RuntimeError: the cluster has no room for so many pods, or a command failed; the message says what it said.
@@ -135,36 +130,25 @@ def grow(sizes: Sequence[int], rounds: int, tell: Callable[[str], None]) -> Grow
     room = _room()
     if room < max(sizes):
         raise RuntimeError(f"the nodes take {room} more pods, and {max(sizes)} are needed: remove what else runs there")
-    costs: dict[str, list[tuple[int, Cost]]] = {FIRST: [], AGAIN: []}
+    costs: dict[str, dict[str, list[tuple[int, Cost]]]] = {name: {FIRST: [], AGAIN: []} for name in PROGRAMS}
     # The one push of the base image to an empty registry takes as long as all else for ten microservices.
-    with _project(1) as project:
+    with _project(COMPONENTS, 1) as project:
         _cost(project, UP)
     for number in range(rounds):
         for size in sizes:
-            with _project(size) as project:
-                for command, arguments in (
-                    (FIRST, UP),
-                    *[(AGAIN, ("preview", "--expect-no-changes"))] * _PREVIEWS,
-                ):
-                    cost = _cost(project, arguments)
-                    costs[command].append((size, cost))
-                    tell(
-                        f"round {number + 1} of {rounds}: {size} microservices: {command}: "
-                        f"{cost.seconds:.1f} s, {cost.mebibytes:.0f} MiB"
-                    )
-    return Growth(costs)
-
-
-def with_parallelism(size: int, values: Sequence[int], tell: Callable[[str], None]) -> dict[str, Figures]:
-    """Seconds of a first `up` of so many microservices, with so many resources at once (`--parallel`)."""
-    figures: dict[str, Figures] = {}
-    for value in values:
-        with _project(size) as project:
-            cost = _cost(project, (*UP, "--parallel", str(value)))
-        name = f"{size} microservices: up --parallel {value}"
-        figures[name] = Figures(name, (cost.seconds,))
-        tell(f"{name}: {cost.seconds:.1f} s")
-    return figures
+            for program in PROGRAMS:
+                with _project(program, size) as project:
+                    for command, arguments in (
+                        (FIRST, UP),
+                        *[(AGAIN, ("preview", "--expect-no-changes"))] * _PREVIEWS,
+                    ):
+                        cost = _cost(project, arguments)
+                        costs[program][command].append((size, cost))
+                        tell(
+                            f"round {number + 1} of {rounds}: {size} microservices, {program}: {command}: "
+                            f"{cost.seconds:.1f} s, {cost.mebibytes:.0f} MiB"
+                        )
+    return {program: Growth(measured) for program, measured in costs.items()}
 
 
 def _room() -> int:
@@ -175,13 +159,12 @@ def _room() -> int:
 
 
 @contextmanager
-def _project(size: int) -> Generator[Project]:
-    """The program with so many contexts, whose images nobody has built before."""
+def _project(program: str, size: int) -> Generator[Project]:
+    """A program with so many contexts, whose images nobody has built before."""
     with tempfile.TemporaryDirectory(prefix="dockercoins-growth-") as name:
         root, backend = Path(name) / "project", Path(name) / "backend"
         backend.mkdir()
-        shutil.copytree(_PROGRAM, root)
-        shutil.copytree(ROOT / "components", root / "components", ignore=shutil.ignore_patterns("__pycache__"))
+        _copy_program(program, root)
         (root / ".venv").symlink_to((ROOT / ".venv").resolve())
         for number in range(size):
             context = root / "services" / f"service-{number:03}"
@@ -207,6 +190,17 @@ def _project(size: int) -> Generator[Project]:
             # Faster than `pulumi destroy`, which waits for each object; the stack's state goes with the folder.
             with suppress(RuntimeError):  # it would hide what went wrong before, and all that was measured
                 run(["kubectl", "delete", "namespace", project.stack, "--ignore-not-found", "--timeout=300s"])
+
+
+def _copy_program(program: str, root: Path) -> None:
+    if program == COMPONENTS:
+        shutil.copytree(ROOT / "benchmarks" / "growing", root)
+        shutil.copytree(ROOT / "components", root / "components", ignore=shutil.ignore_patterns("__pycache__"))
+        return
+    root.mkdir()
+    for name in ("Pulumi.yaml", "objects.py"):
+        shutil.copy2(programs.PLAIN / name, root / name)
+    shutil.copy2(programs.PLAIN / "microservices.py", root / "__main__.py")
 
 
 def _cost(project: Project, arguments: Sequence[str]) -> Cost:

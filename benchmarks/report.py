@@ -23,7 +23,7 @@ _LOOP: Final = 1_000_000  # turns
 FOLDER: Final = Path(__file__).resolve().parent / "results"
 """What the last run on record has left."""
 
-ORDER: Final = ("change", "first", "nothing", "growth", "mining", "scaling", "class", "images")
+ORDER: Final = ("change", "first", "nothing", "growth", "mining", "scaling", "class", "footprint", "images")
 """The benchmarks' names, in the order in which they are run and shown."""
 
 

@@ -85,16 +85,6 @@ def ratio(upper: Figures, lower: Figures) -> Ratio:
     return Ratio(tuple(above / below for above, below in zip(upper.values, lower.values, strict=True)))
 
 
-def less(whole: Figures, part: Figures) -> Figures:
-    """What is left of ``whole`` without ``part``, of the same rounds.
-
-    Raises:
-        ValueError: they were not measured in the same rounds.
-    """
-    values = tuple(all_of_it - some for all_of_it, some in zip(whole.values, part.values, strict=True))
-    return Figures(f"{whole.name} less {part.name}", values)
-
-
 def line(points: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
     """The straight line that fits points best: slope, value at 0, and how much of the spread it explains (0 to 1)."""
     xs, ys = [x for x, _ in points], [y for _, y in points]

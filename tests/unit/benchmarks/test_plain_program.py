@@ -7,6 +7,7 @@ import json
 import os
 import re
 import runpy
+import sys
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
@@ -35,9 +36,13 @@ def plain(folder: Path, profile: str) -> Recorder:
         **{key: settings[key] for key in ("awsAccount", "awsEndpoint", "pythonImage", "redisImage")},
     }
     place = project(folder)
-    with contextlib.chdir(place), mock.patch.dict(os.environ, {"KUBECONFIG": str(place / "kubeconfig")}):
+    with (
+        contextlib.chdir(place),
+        mock.patch.dict(os.environ, {"KUBECONFIG": str(place / "kubeconfig")}),
+        mock.patch.object(sys, "path", [str(PROGRAM), *sys.path]),
+    ):
         return run(
-            lambda: runpy.run_path(str(PROGRAM / "__main__.py"), run_name="__main__"),
+            lambda: runpy.run_path(str(PROGRAM / "application.py"), run_name="__main__"),
             values={f"dockercoins:{key}": value for key, value in values.items()},
             recorder=Recorder(account=settings["awsAccount"]),
         )

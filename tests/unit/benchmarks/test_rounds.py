@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.rounds import Figures, less, line, measure, ratio
+from benchmarks.rounds import Figures, line, measure, ratio
 
 
 def test_contenders_take_turns_in_who_begins() -> None:
@@ -37,13 +37,6 @@ def test_a_ratio_is_taken_round_by_round() -> None:
 def test_figures_of_different_rounds_have_no_ratio() -> None:
     with pytest.raises(ValueError, match="zip"):
         ratio(Figures("up", (2.0, 4.0)), Figures("by hand", (1.0,)))
-
-
-def test_a_part_is_taken_off_round_by_round() -> None:
-    seen = less(Figures("up", (5.0, 7.0)), Figures("alone", (1.0, 2.0)))
-    assert seen == Figures("up less alone", (4.0, 5.0))
-    with pytest.raises(ValueError, match="zip"):
-        less(Figures("up", (5.0, 7.0)), Figures("alone", (1.0,)))
 
 
 def test_a_line_through_points_tells_slope_start_and_fit() -> None:

@@ -23,7 +23,7 @@ _OF_ONE_CLUSTER: Final = ("clusterIP", "clusterIPs")
 
 
 @dataclass(frozen=True)
-class PlainWay:
+class ByHand:
     """The application in a namespace of its own, from the manifests of a stack and images of its own repositories."""
 
     namespace: str
@@ -33,7 +33,7 @@ class PlainWay:
     environment: Mapping[str, str]
 
     @classmethod
-    def like(cls, deployment: Deployment, namespace: str, folder: Path) -> PlainWay:
+    def like(cls, deployment: Deployment, namespace: str, folder: Path) -> ByHand:
         """Take the manifests over from a stack that is deployed."""
         docker = folder / "docker"
         docker.mkdir()
@@ -77,10 +77,6 @@ class PlainWay:
         image = f"{service}={self.image(service, tag)}"
         self._run("kubectl", "--namespace", self.namespace, "set", "image", f"deployment/{service}", image)
         self._rolled_out(service)
-
-    def node_port(self) -> int:
-        """The port of the node where the page is."""
-        return int(self._run("kubectl", "--namespace", self.namespace, "get", "service", "webui", NODE_PORT))
 
     def remove(self) -> None:
         """Remove the namespace with everything in it, and the images."""
