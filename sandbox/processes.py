@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -21,6 +22,8 @@ FULL: Final = (
     "the disk is full: free some space (`docker system prune` frees images and layers), then run this again.\n"
     """What to tell first where a disk is full."""
 )
+_SILENCE: Final = 10.0  # seconds without a line, after which a user wonders whether it still runs
+_LOOK: Final = 0.1  # seconds between two looks at a log that grows
 _GRACE: Final = 10.0  # seconds between SIGTERM and SIGKILL
 
 _lock = threading.Lock()
@@ -122,16 +125,65 @@ def foreground(argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path)
     Ctrl-C reaches it directly, as it is in the terminal's foreground group; this program waits until it has ended.
     """
     with subprocess.Popen([*_bound(signal.SIGTERM), *(str(word) for word in argv)], env=env, cwd=cwd) as process:
-        interrupted: KeyboardInterrupt | None = None
+        return _wait(process)
+
+
+def followed(
+    argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, log: Path, silent: Callable[[float], None]
+) -> int:
+    """Run a command like :func:`foreground`, but with its output in a log, which is written to stdout as it grows.
+
+    Args:
+        argv: the command.
+        env: its environment.
+        cwd: where it runs.
+        log: takes the output. A pipe would end the command in the middle of its work if this program died.
+        silent: called every ten seconds without output, with the seconds since the start.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    words = [*_bound(signal.SIGTERM), *(str(word) for word in argv)]
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(words, env=env, cwd=cwd, stdout=output, stderr=subprocess.STDOUT) as process,
+    ):
+        ended = threading.Event()
+        follower = threading.Thread(target=_follow, args=(log, ended, silent), daemon=True)
+        follower.start()
+        try:
+            return _wait(process)
+        finally:
+            ended.set()
+            follower.join()
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    interrupted: KeyboardInterrupt | None = None
+    while True:
+        try:
+            code = process.wait()
+            break
+        except KeyboardInterrupt as interrupt:
+            interrupted = interrupt
+    if interrupted is not None:
+        raise interrupted
+    return code
+
+
+def _follow(log: Path, ended: threading.Event, silent: Callable[[float], None]) -> None:
+    began = heard = time.monotonic()
+    with log.open("rb") as file:
         while True:
-            try:
-                code = process.wait()
-                break
-            except KeyboardInterrupt as interrupt:
-                interrupted = interrupt
-        if interrupted is not None:
-            raise interrupted
-        return code
+            last = ended.wait(_LOOK)
+            now = time.monotonic()
+            if data := file.read():
+                heard = now
+                sys.stdout.buffer.write(data)
+                sys.stdout.buffer.flush()
+            if last:
+                return
+            if now - heard >= _SILENCE:
+                heard = now
+                silent(now - began)
 
 
 def daemon(argv: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:

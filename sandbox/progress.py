@@ -16,7 +16,7 @@ from rich.text import Text
 
 from .durations import Durations
 
-_REPORT_EVERY: Final = 30.0  # seconds between two lines of one task in a log
+_REPORT_EVERY: Final = 10.0  # seconds between two lines of one task in a log
 
 
 def duration(seconds: float) -> str:
@@ -173,7 +173,7 @@ def _bar(step: Step, now: float, width: int) -> Text:
 
 
 class LogView:
-    """A line when a step begins to do something, one every half minute, one at its end."""
+    """A line when a step begins to do something, one every ten seconds, one at its end."""
 
     def __init__(self, out: IO[str], durations: Durations) -> None:
         """Write to `out`; take estimates from `durations` and record new ones there."""
@@ -217,7 +217,7 @@ class LogView:
 
 
 def due(steps: Sequence[Step], now: float) -> list[Step]:
-    """The steps to be mentioned in a log now: new ones, and those not mentioned for half a minute."""
+    """The steps to be mentioned in a log now: new ones, and those not mentioned for ten seconds."""
     return [step for step in steps if not step.reported or now - step.reported >= _REPORT_EVERY]
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import psutil
 from . import checkpoint, ecr, files, leftovers, processes, toolchain
 from .errors import SandboxError
 from .paths import CHECKOUT, Paths
+from .progress import duration
 from .settings import STACK, Settings
 
 PROJECT: Final = "dockercoins"
@@ -47,9 +49,9 @@ class Stack:
         Raises:
             SandboxError: an update is running elsewhere, or this one fails.
         """
+        tell(f"Deploying the stack {STACK} by Pulumi.")
         self._create()
         self._unlock(tell)
-        options: list[str] = []
         state = self.state() or checkpoint.EMPTY
         existing = ecr.repositories(self.settings)
         needed = checkpoint.recovery(
@@ -62,12 +64,15 @@ class Stack:
             ecr.delete_repository(self.settings, name)
         if needed.settle:
             tell("The last update was interrupted: settling what it had begun.")
-            self._pulumi("refresh", "--run-program", "--clear-pending-creates", "--skip-preview", "--yes", **_UNCHECKED)
+            self._pulumi(
+                tell, "refresh", "--run-program", "--clear-pending-creates", "--skip-preview", "--yes", **_UNCHECKED
+            )
+        options = []
         if needed.refresh_first:
             tell("The ECR API or the cluster is new: looking at what is still there.")
             # The program tells the cluster's address; the state has that of the one before.
             options = ["--refresh", "--run-program"]
-        self._pulumi("up", "--skip-preview", "--yes", *options)
+        self._pulumi(tell, "up", "--skip-preview", "--yes", *options)
         files.write(self.paths.run / "stack.json", json.dumps({"cluster": cluster_id}) + "\n")
 
     def state(self) -> checkpoint.Checkpoint | None:
@@ -120,10 +125,20 @@ class Stack:
         except (OSError, ValueError, KeyError):
             return ""
 
-    def _pulumi(self, *arguments: str, **variables: str) -> None:
-        code = processes.foreground(
-            [self.pulumi.path, *arguments, "--stack", STACK], env={**self._variables(), **variables}, cwd=CHECKOUT
-        )
+    def _pulumi(self, tell: Callable[[str], None], *arguments: str, **variables: str) -> None:
+        command = [self.pulumi.path, *arguments, "--stack", STACK]
+        environment = {**self._variables(), **variables}
+        if sys.stdout.isatty():
+            # There Pulumi shows by itself that it works.
+            code = processes.foreground(command, env=environment, cwd=CHECKOUT)
+        else:
+            code = processes.followed(
+                command,
+                env=environment,
+                cwd=CHECKOUT,
+                log=self.paths.log(f"pulumi-{arguments[0]}"),
+                silent=lambda seconds: tell(f"`pulumi {arguments[0]}` is still running, {duration(seconds)}"),
+            )
         if code:
             raise SandboxError(
                 f"`pulumi {arguments[0]}` failed; its messages are above. `make up` goes on from here; "

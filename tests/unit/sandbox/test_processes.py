@@ -47,6 +47,25 @@ def test_input_reaches_the_program(tmp_path: Path) -> None:
     assert lines == ["a", "b"]
 
 
+def test_a_followed_command_is_shown_as_it_goes_and_its_silence_is_reported(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_SILENCE", 0.2)
+    seen: list[bytes] = []
+
+    def silent(seconds: float) -> None:
+        assert seconds > 0
+        seen.append(capfdbinary.readouterr().out)
+        (tmp_path / "go").touch()
+
+    waits = "echo one; until [ -e go ]; do sleep 0.05; done; echo two >&2; exit 3"
+    code = processes.followed(["sh", "-c", waits], env=os.environ, cwd=tmp_path, log=tmp_path / "log", silent=silent)
+    assert code == 3
+    assert seen[0] == b"one\n"
+    assert capfdbinary.readouterr().out == b"two\n"
+    assert (tmp_path / "log").read_text() == "one\ntwo\n"
+
+
 def test_programs_end_with_a_killed_parent(tmp_path: Path) -> None:
     if processes.succeeds(["sh", "-c", "! command -v setpriv"]):
         pytest.skip("needs setpriv (util-linux)")

@@ -44,7 +44,7 @@ def test_a_summary_tells_the_outcome_and_only_the_time_that_something_was_done()
     assert summary(built) == "kind: 0.33.0 built (10 s)"
 
 
-def test_a_log_mentions_new_steps_changed_ones_and_each_again_after_half_a_minute() -> None:
+def test_a_log_mentions_new_steps_changed_ones_and_each_again_after_ten_seconds() -> None:
     new, recent, old, changed = Step("new"), Step("recent"), Step("old"), Step("changed")
     recent.reported, old.reported, changed.reported = 95.0, 60.0, 95.0
     changed.work("something else")
