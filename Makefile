@@ -2,7 +2,7 @@
 PYTHON ?= python3
 SANDBOX = $(PYTHON) -m sandbox
 
-.PHONY: up down status logs env test bench
+.PHONY: up down status logs env check test bench
 
 up: ## bring up the platform and DockerCoins on it
 	@$(SANDBOX) up
@@ -18,6 +18,9 @@ logs: ## follow the pods' logs; of one service with SERVICE=worker
 
 env: ## print shell commands for: eval "$$(make -s env)"
 	@$(SANDBOX) env
+
+check: ## lint, types, unit tests, and what linters say of the manifests: what to run before each commit
+	@$(PYTHON) -m tests lint manifests unit
 
 test: ## test everything; of some kinds only with STAGES="lint unit"
 	@$(PYTHON) -m tests $(STAGES)

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import timeit
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,11 +80,13 @@ def _turns() -> float:
     return _LOOP / min(timeit.repeat(f"for _ in range({_LOOP}): pass", number=1, repeat=5))
 
 
-def table(results: Sequence[Result]) -> str:
-    """Aims and results in Markdown, one row each."""
+def table(results: Sequence[Result], only: Collection[str] | None = None) -> str:
+    """Aims and results in Markdown, one row each; of those that are named, or of all."""
     rows = ["| what | aim | result | |", "|---|---|---|---|"]
     for result in results:
         for finding in result.findings:
+            if only is not None and finding.what not in only:
+                continue
             mark = {True: "✓", False: "✗", None: ""}[finding.met]
             rows.append(f"| {finding.what} | {finding.aim} | {finding.result} | {mark} |")
     return "\n".join(rows) + "\n"

@@ -18,6 +18,7 @@ SHARE_THE_DEPLOYMENT = frozenset(
         "tests/integration/test_application.py",
         "tests/integration/test_course.py",
         "tests/integration/test_network.py",
+        "tests/pipelines/test_preview_role.py",
     }
 )
 """The files whose tests take :func:`deployment`, so that one process makes it once for all of them."""

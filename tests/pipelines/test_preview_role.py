@@ -7,22 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.deployment import Deployment, create
+from tests.integration.deployment import Deployment
 from tests.pipelines.preview_user import as_user, preview_user
 
 
 @pytest.fixture(scope="module")
-def previewed(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Deployment, Path]]:
+def previewed(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Deployment, Path]]:
     """A stack that somebody else has deployed, and the kubeconfig of who may only preview it."""
-    deployment = create(tmp_path_factory.mktemp("previewed"))
-    try:
-        outcome = deployment.project.up()
-        assert outcome.succeeded, outcome.output
-        with preview_user(tmp_path_factory.mktemp("reviewer")) as kubeconfig:
-            yield deployment, kubeconfig
-    finally:
-        outcome = deployment.project.destroy()
-        assert outcome.succeeded, outcome.output
+    with preview_user(tmp_path_factory.mktemp("reviewer")) as kubeconfig:
+        yield deployment, kubeconfig
 
 
 def test_a_change_is_previewed_with_the_role_for_previews(previewed: tuple[Deployment, Path]) -> None:

@@ -52,6 +52,10 @@ class Shipping:
             check=False,
         )
 
+    def file(self, name: str) -> Path:
+        """What the steps leave for each other."""
+        return self.bare / "dockercoins-checkout" / ".pipeline" / "test" / name
+
     def edit(self, file: str, old: str, new: str) -> None:
         edit(self.clone / file, old, new)
 
@@ -142,8 +146,7 @@ def test_a_changed_service_alone_is_built_and_the_new_version_answers(shipping: 
     assert [service for service in before if before[service] != after[service]] == ["webui"]
     assert b"<!-- pushed -->" in get(shipping.deployment.url("/index.html")).data
     # What is compared with is what runs: the commit that was delivered before.
-    comment = (shipping.bare / "dockercoins-checkout" / ".pipeline" / "test" / "comment.md").read_text()
-    assert "`M webui/static/index.html`" in comment
+    assert "`M webui/static/index.html`" in shipping.file("comment.md").read_text()
 
 
 def test_a_broken_dockerfile_is_refused_at_the_preview_with_the_cluster_as_it_was(
@@ -184,6 +187,8 @@ def test_a_version_that_fails_the_test_from_outside_is_rolled_back_and_both_are_
     assert "It was rolled back: the digests of before run again, and work" in error(pushed)
     assert "=== deployed" not in said(pushed)
     assert shipping.deployment.project.outputs()["images"] == good
+    # Nothing that was not verified is promoted.
+    assert not shipping.file("verified.json").exists()
     first = shipping.deployment.page()["hashes"]
     until(lambda: shipping.deployment.page()["hashes"] > first, "hashes to grow")
 
@@ -198,6 +203,8 @@ def test_a_version_whose_pods_crash_stops_the_update_midway_and_is_rolled_back(
     pushed = shipping.push("A version that crashes")
     show += ["crashing pods:", timeline(pushed), error(pushed)]
     shipping.edit(name, "import asyncio\n\nraise SystemExit(1)\n", "import asyncio\n")
+    # After the rollback before, the repositories are still the stack's.
+    assert "What goes away" not in said(pushed)
     assert results(pushed) == {
         "check": "not run",
         "preview": "done",
