@@ -30,7 +30,8 @@ def _chromium() -> Path:
     return Path(found)
 
 
-@pytest.fixture(scope="session")
+# Not longer than a module: an event loop runs as long as it is open, and tests of other files bring their own.
+@pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
     """A headless Chromium."""
     # Chromium's own sandbox does not work for root.
