@@ -47,6 +47,6 @@ def collect_garbage() -> None:
         RuntimeError: it failed; the message has what it said.
     """
     try:
-        docker_client.ask("exec", SANDBOX.registry_container, "/registry", "garbage-collect", _CONFIG)
+        docker_client.ask("exec", SANDBOX.registry_container, "registry", "garbage-collect", _CONFIG)
     except RuntimeError as error:
         raise RuntimeError(f"{error}\n`make down` removes the registry with all that others have left in it") from None

@@ -44,6 +44,12 @@ class Found:
     kubectl: Tool | None
     plugins_to_build: frozenset[str]
     """Packages whose official plugin is neither there nor to be downloaded."""
+    refused: frozenset[str] = frozenset()
+    """The images that Docker Hub did not give, although it answers."""
+
+    def is_pulled(self, image: str) -> bool:
+        """Whether Docker Hub is asked for an image."""
+        return self.hub and image not in self.refused
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ class Assembly:
             except images.PullError as error:
                 if error.name in refused:
                     raise
-                # Docker Hub answers but does not give this image, as when its limit is reached: build it instead.
+                # As when its limit is reached: this one image is built instead.
                 refused.add(error.name)
                 processes.resume()
             except PluginDownloadError:
@@ -106,12 +112,13 @@ class Assembly:
                 pulumi_home.plugins_to_build, self._paths, self._official_home, download=download_plugins
             )
             return Found(
-                hub=hub.result() and not refused,
+                hub=hub.result(),
                 local=local.result(),
                 pulumi=pulumi.result(),
                 kind=kind.result(),
                 kubectl=kubectl.result(),
                 plugins_to_build=plugins.result(),
+                refused=frozenset(refused),
             )
 
     def _local_images(self) -> dict[str, images.Image]:
@@ -227,7 +234,8 @@ class Plan:
             lambda step: cluster.result.connect_ecr(step),  # noqa: PLW0108 - as above
             needs=[cluster, ecr_ready],
         )
-        if not self._found.hub:
+        # The node pulls it from Docker Hub itself, unless it was made here.
+        if not self._found.is_pulled(settings.redis_image):
             redis = self._base_image(settings.redis_image, images.redis_system)
             self.graph.add(
                 "redis in the cluster", lambda step: cluster.result.load(step, redis.result), needs=[cluster, redis]
@@ -401,7 +409,7 @@ class Plan:
                 return there
 
             return self.graph.add(f"image {name.partition('@')[0]}", take)
-        if not self._found.hub:
+        if not self._found.is_pulled(name):
             return None
         return self.graph.add(
             f"image {name.partition('@')[0]}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,10 @@ RECIPES: Final = SOURCES / "images"
 
 OWN: Final = "dockercoins/"
 """What the names of images begin with that nobody else publishes."""
+
+_PAUSES: Final = (2.0, 8.0)  # seconds before a pull is tried again
+_FINAL: Final = ("toomanyrequests", "manifest unknown", "not found", "denied", "unauthorized", "no space left")
+"""What Docker says where another try would end alike."""
 
 _HOST_CA: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 
@@ -126,14 +131,21 @@ def there(docker: Docker, name: str, recipe: str) -> Image | None:
 def pull(docker: Docker, step: Step, name: str, log: Path) -> Image:
     """Pull an image.
 
+    A line that breaks now and then is tried again; a registry that says no is not.
+
     Raises:
         PullError: it cannot be pulled.
     """
-    step.work(f"pulling {name}")
-    try:
-        processes.stream([docker.program, "pull", name], log=log)
-    except processes.CommandError as error:
-        raise PullError(name, f"{name} cannot be pulled: {error.tail}") from error
+    for pause in (*_PAUSES, None):
+        step.work(f"pulling {name}")
+        try:
+            processes.stream([docker.program, "pull", name], log=log)
+            break
+        except processes.CommandError as error:
+            if pause is None or any(word in error.tail.lower() for word in _FINAL):
+                raise PullError(name, f"{name} cannot be pulled: {error.tail}") from error
+            step.work(f"pulling {name} again in {pause:.0f} s, since it failed")
+            time.sleep(pause)
     step.finish(f"{name} pulled")
     return Image(name, "pulled")
 

@@ -40,7 +40,7 @@ def ensure(docker: Docker, step: Step, paths: Paths, settings: Settings, image: 
     wanted = containers.Container(
         name=settings.registry_container,
         image=image,
-        command=("/etc/distribution/config.yml",),
+        command=("serve", "/etc/distribution/config.yml"),
         port=(settings.registry_port, PORT),
         mounts=(
             f"type=volume,source={settings.registry_container},target=/var/lib/registry",

@@ -79,7 +79,7 @@ def own_registry(
         *("run", "--detach", "--name", name, "--network", _NETWORK, "--publish", f"127.0.0.1::{_LISTENS}"),
         *("--env", "OTEL_TRACES_EXPORTER=none", "--volume", f"{folder}:/etc/distribution:ro"),
         *("--volume", _STORAGE),
-        *(image, "/etc/distribution/config.yml"),
+        *(image, "serve", "/etc/distribution/config.yml"),
     )
     try:
         host = docker("port", name, f"{_LISTENS}/tcp").strip().replace("127.0.0.1", "localhost")

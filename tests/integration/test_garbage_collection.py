@@ -79,7 +79,7 @@ class Collected:
     def collect(self, *options: str) -> str:
         """Run the registry's garbage collection, and return what it tells."""
         return self.run(
-            "exec", self.registry.container, "/registry", "garbage-collect", "--delete-untagged", *options, CONFIG
+            "exec", self.registry.container, "registry", "garbage-collect", "--delete-untagged", *options, CONFIG
         )
 
 

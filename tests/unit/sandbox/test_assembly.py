@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from sandbox import images, toolchain
-from sandbox.assembly import Assembly, Found, Plan, Platform
+from sandbox import images, node, toolchain
+from sandbox.assembly import REGISTRY_IMAGE, Assembly, Found, Plan, Platform
 from sandbox.durations import Durations
 from sandbox.engine import Engine
 from sandbox.paths import Paths
@@ -25,12 +25,16 @@ SETTINGS = Settings(
     python_image="python:3",
     redis_image="redis:8",
 )
+# metrics-server shares most of its packages with Kubernetes, so it is compiled with it.
+_NODE_PROGRAMS = {*(program.name for program in node.PROGRAMS), toolchain.METRICS_SERVER.name}
 PROVIDER = toolchain.KUBERNETES_PROVIDER.name
 
 
-def _plan(tmp_path: Path, to_build: frozenset[str]) -> list[Task[Any]]:
+def _plan(
+    tmp_path: Path, to_build: frozenset[str], *, hub: bool = False, refused: frozenset[str] = frozenset()
+) -> list[Task[Any]]:
     paths = Paths(tmp_path)
-    found = Found(hub=False, local={}, pulumi=None, kind=None, kubectl=None, plugins_to_build=to_build)
+    found = Found(hub, local={}, pulumi=None, kind=None, kubectl=None, plugins_to_build=to_build, refused=refused)
     plan = Plan(
         paths,
         SETTINGS,
@@ -53,6 +57,27 @@ def test_a_provider_that_cannot_be_downloaded_is_the_last_build(tmp_path: Path) 
 
 def test_a_provider_that_is_there_or_can_be_downloaded_is_not_built(tmp_path: Path) -> None:
     assert PROVIDER not in [task.title for task in _plan(tmp_path, frozenset())]
+
+
+@pytest.mark.parametrize(
+    ("refused", "built"),
+    [
+        ((), set[str]()),
+        ((SETTINGS.python_image,), {"mmdebstrap"}),
+        ((SETTINGS.redis_image,), {"mmdebstrap", "image redis:8", "redis in the cluster"}),
+        ((REGISTRY_IMAGE,), {"registry", "registry image"}),
+        (
+            (node.OFFICIAL,),
+            {"mmdebstrap", "image dockercoins/node-base", "node image", *(_NODE_PROGRAMS - {"kind"})},
+        ),
+    ],
+)
+def test_an_image_that_docker_hub_does_not_give_is_made_here_and_the_others_are_pulled(
+    tmp_path: Path, refused: tuple[str, ...], built: set[str]
+) -> None:
+    whole = {task.title for task in _plan(tmp_path, frozenset(), hub=True)}
+    titles = {task.title for task in _plan(tmp_path, frozenset(), hub=True, refused=frozenset(refused))}
+    assert titles - whole == built
 
 
 def test_a_provider_is_built_after_its_download_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
