@@ -44,7 +44,7 @@ def verdict(*, system: str, memory: int, disk: int, needed_disk: int, folder: Pa
         return (
             f"the sandbox runs on Linux, this is {system}. Use a Linux virtual machine; or install docker, kind, "
             "kubectl and pulumi by hand, and use a cluster and a registry of your own (README.md, "
-            "“A cluster and a registry of your own”)."
+            "“Your own cluster and ECR”)."
         )
     if memory < _MEMORY:
         return f"this machine has {memory / _GIB:.1f} GiB of memory; the sandbox needs {_MEMORY // _GIB} GiB."
