@@ -370,7 +370,10 @@ class Microservice(pulumi.ComponentResource):
                 capabilities=core.CapabilitiesArgs(drop=["ALL"]),
             ),
             liveness_probe=_probe(checks, "liveness", period=10, failures=3),
-            readiness_probe=_probe(checks, "readiness", period=2, failures=2),
+            # A command is a new process in the container each time, which costs the node far more than a request.
+            readiness_probe=_probe(
+                checks, "readiness", period=5 if isinstance(checks, CommandChecks) else 2, failures=2
+            ),
             # A program that is slow to start is given a minute before the liveness check may end it.
             startup_probe=_probe(checks, "liveness", period=1, failures=60),
             lifecycle=core.LifecycleArgs(

@@ -148,7 +148,7 @@ workload(
         "volume_mounts": [core.VolumeMountArgs(name="writable-0", mount_path="/data")],
         "startup_probe": probe(1, 60, ping),
         "liveness_probe": probe(10, 3, ping),
-        "readiness_probe": probe(2, 2, ["sh", "-c", "redis-cli ping | grep -q PONG"]),
+        "readiness_probe": probe(5, 2, ["sh", "-c", "redis-cli ping | grep -q PONG"]),
     },
     pre_stop=1,
     volumes=[core.VolumeArgs(name="writable-0", empty_dir=core.EmptyDirVolumeSourceArgs())],
