@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
+import shlex
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -63,8 +65,12 @@ class Reader:
     def __init__(self, project: str, configuration: Configuration) -> None:
         self.project = project
         self.mistakes: list[Mistake] = []
-        self._values = dict(configuration.values)
         self._secret = configuration.secret
+        dotted = sorted(key for key in configuration.values if key.startswith(f"{project}:") and _nested(key))
+        # `pulumi config set a.b x` without --path makes a key whose name has a dot, which belongs to no mapping.
+        self._values = {key: value for key, value in configuration.values.items() if key not in dotted}
+        for key in dotted:
+            self._refuse_dotted(key, configuration.values[key])
         self._known: set[str] = set()
 
     def text(self, key: str, accepted: str, accepts: Callable[[str], bool], example: str) -> str:
@@ -184,8 +190,22 @@ class Reader:
                 name for name in self._known if name.startswith(section + dot) and "." not in name[len(section + dot) :]
             )
             remedy = f"pulumi config rm {'--path ' if dot else ''}{full}"
-            accepted = f"one of {', '.join(known)}"
+            close = difflib.get_close_matches(key, known, 1)
+            accepted = f"{f'did you mean {close[0]}? ' if close else ''}one of {', '.join(known)}"
             self.mistakes.append(Mistake(full, "a setting that this program does not have", accepted, remedy))
+
+    def _refuse_dotted(self, full: str, value: str) -> None:
+        is_secret = full in self._secret
+        shown = "" if is_secret else f" {shlex.quote(value)}"
+        self.mistakes.append(
+            Mistake(
+                full,
+                "a key with a dot or a bracket in its name, which no setting has",
+                "an entry of a mapping or a list, set with --path",
+                f"pulumi config rm {shlex.quote(full)} && "
+                f"pulumi config set {'--secret ' if is_secret else ''}--path {shlex.quote(full)}{shown}",
+            )
+        )
 
     def _to_set_secret(self, key: str) -> str:
         return f"pulumi config set --secret {self.project}:{key}"
@@ -199,6 +219,10 @@ class Reader:
             return json.loads(self._value(key) or empty)
         except ValueError:
             return None
+
+
+def _nested(full: str) -> bool:
+    return any(sign in full for sign in ".[")
 
 
 def matches(pattern: re.Pattern[str]) -> Callable[[str], bool]:

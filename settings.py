@@ -17,7 +17,7 @@ from components.content_tag import TAG_LENGTH
 from components.dockercoins import BUILT_SERVICES
 from components.ecr_cache import CREDENTIAL_RULE, UPSTREAM_RULE, cache_problems
 from components.ecr_lifecycle import KEEP_LIMIT
-from components.ecr_partition import ecr_host
+from components.ecr_partition import ecr_host, is_region
 from components.ecr_policies import PRINCIPAL_RULE, access_problem, principal_problem
 from components.ecr_replication import DESTINATION_RULE, destination_problem, destinations_problem
 from components.image_reference import ReferenceFormatError, parse
@@ -36,7 +36,6 @@ _DAYS: Final = range(1, 3651)
 _CURRENT_CONTEXT: Final = "$(kubectl config current-context)"
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _ACCOUNT = re.compile(r"[0-9]{12}")
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(:[0-9]{1,5})?/?")
 _KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
@@ -159,15 +158,10 @@ def read_settings(
         SettingsError: with every mistake there is.
     """
     reader = Reader(project, configuration)
-    namespace = reader.optional(
-        "namespace",
-        f"a name of at most {_NAMESPACE_LIMIT} lowercase letters, digits and inner '-'",
-        _is_label,
-        f"{project}-{stack.lower()}",
-    )
+    namespace = _namespace(reader, stack)
     registry = _registry(reader)
     settings = Settings(
-        namespace=namespace or f"{project}-{stack.lower()}",
+        namespace=namespace,
         cluster=_cluster(reader, root, environment, home),
         registry=registry,
         images=_images(reader, registry.registry),
@@ -179,6 +173,16 @@ def read_settings(
     if reader.mistakes:
         raise SettingsError(stack, reader.mistakes)
     return settings
+
+
+def _namespace(reader: Reader, stack: str) -> str:
+    derived = f"{reader.project}-{stack.lower()}"
+    valid = re.sub(r"[^a-z0-9-]+", "-", derived)[:_NAMESPACE_LIMIT].strip("-")
+    accepted = f"a name of at most {_NAMESPACE_LIMIT} lowercase letters, digits and inner '-'"
+    given = reader.optional("namespace", accepted, _is_label, valid)
+    if given is None and not _is_label(derived):
+        reader.refuse("namespace", "", f"{accepted}; the one made of the stack's name, {derived!r}, is none", valid)
+    return given or derived
 
 
 def _require_dockerfiles(reader: Reader, root: Path) -> None:
@@ -326,7 +330,7 @@ def _aws(reader: Reader, *, required: bool) -> AwsSettings | None:
 
     aws = AwsSettings(
         account=read("awsAccount", "an account's 12 digits", matches(_ACCOUNT), "123456789012"),
-        region=read("awsRegion", "a region such as eu-west-1", matches(_REGION), "eu-west-1"),
+        region=read("awsRegion", "a region such as eu-west-1", is_region, "eu-west-1"),
         profile=reader.optional("awsProfile", "a profile of the AWS configuration", lambda _: True, "default"),
         endpoint=reader.optional(
             "awsEndpoint", "the http:// or https:// address of an API", matches(_ENDPOINT), "http://localhost:5002"
@@ -370,9 +374,7 @@ def _ecr(reader: Reader, registry: Registry, aws: AwsSettings | None) -> EcrSett
 
 
 def _principals(reader: Reader, key: str, only_ecr: str | None, region: str) -> tuple[str, ...]:
-    return reader.texts(
-        key, PRINCIPAL_RULE, lambda text: only_ecr or principal_problem(text, region), "'\"123456789012\"'"
-    )
+    return reader.texts(key, PRINCIPAL_RULE, lambda text: only_ecr or principal_problem(text, region), "123456789012")
 
 
 def _cache(reader: Reader, prefix: str, aws: AwsSettings | None) -> dict[str, str | None]:

@@ -78,9 +78,13 @@ def cluster_access(files: Sequence[Path], context: str) -> ClusterAccess:
 def _read(file: Path) -> dict[str, Any]:
     try:
         loaded: object = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        summary = " ".join(str(error).split())
-        raise KubeconfigError(f"{file} cannot be read as a kubeconfig: {summary}") from error
+    except OSError as error:
+        raise KubeconfigError(f"{file} cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        # What is wrong may stand beside a token, so nothing of the content is quoted.
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise KubeconfigError(f"{file} cannot be read as a kubeconfig: it is no YAML{where}") from None
     if not isinstance(loaded, dict):
         raise KubeconfigError(f"{file} is not a kubeconfig: it holds no mapping")
     return cast("dict[str, Any]", loaded)

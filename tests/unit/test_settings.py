@@ -152,6 +152,35 @@ def test_all_mistakes_are_told_at_once(folder: Path) -> None:
     assert str(error).startswith("5 settings of the stack")
 
 
+@pytest.mark.parametrize("key", ["images.source", "registry.kind", "webuiIngress.host", "mayPull[0]", "platforms[1]"])
+def test_a_key_that_was_set_without_path_is_refused_with_the_command_that_was_meant(folder: Path, key: str) -> None:
+    (mistake,) = mistakes(folder, **{key: "it's"}).mistakes
+    full = f"'dockercoins:{key}'" if "[" in key else f"dockercoins:{key}"
+    assert mistake.remedy == f"pulumi config rm {full} && pulumi config set --path {full} 'it'\"'\"'s'"
+
+
+@pytest.mark.parametrize(("stack", "valid"), [("feature_x", "dockercoins-feature-x"), ("s" * 70, "s" * 51)])
+def test_a_namespace_that_follows_from_the_stacks_name_obeys_the_rule_of_a_given_one(
+    folder: Path, stack: str, valid: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(folder, stack=stack)
+    (mistake,) = caught.value.mistakes
+    assert mistake.remedy.startswith("pulumi config set dockercoins:namespace ")
+    assert mistake.remedy.endswith(valid)
+    assert read(folder, stack=stack, namespace=mistake.remedy.split()[-1])
+
+
+def test_a_near_miss_is_shown_first(folder: Path) -> None:
+    (mistake,) = mistakes(folder, workerReplica="2").mistakes
+    assert mistake.accepted.startswith("did you mean workerReplicas? ")
+
+
+def test_a_region_of_the_european_sovereign_cloud_is_one(folder: Path) -> None:
+    settings = read(folder, awsRegion="eusc-de-east-1")
+    assert settings.registry.registry.push_host.endswith(".dkr.ecr.eusc-de-east-1.amazonaws.eu")
+
+
 def test_an_unknown_setting_is_told_with_those_that_there_are(folder: Path) -> None:
     message = str(mistakes(folder, workerReplica="3"))
     assert "dockercoins:workerReplica\n" in message
