@@ -72,7 +72,9 @@ def test_a_missing_or_broken_file_is_told(tmp_path: Path) -> None:
         cluster_access([tmp_path / "text"], "one")
 
 
-@pytest.mark.parametrize("broken", ["token: {canary}: [", "users:\n- token: '{canary}\n", "a: \t{canary}", "\x00{canary}"])
+@pytest.mark.parametrize(
+    "broken", ["token: {canary}: [", "users:\n- token: '{canary}\n", "a: \t{canary}", "\x00{canary}"]
+)
 def test_a_broken_file_is_not_quoted_since_it_may_hold_a_token(tmp_path: Path, broken: str) -> None:
     (tmp_path / "config").write_text(broken.replace("{canary}", "s3cr3t-t0ken"))
     with pytest.raises(KubeconfigError) as caught:

@@ -154,7 +154,8 @@ def test_all_mistakes_are_told_at_once(folder: Path) -> None:
 
 @pytest.mark.parametrize("key", ["images.source", "registry.kind", "webuiIngress.host", "mayPull[0]", "platforms[1]"])
 def test_a_key_that_was_set_without_path_is_refused_with_the_command_that_was_meant(folder: Path, key: str) -> None:
-    (mistake,) = mistakes(folder, **{key: "it's"}).mistakes
+    settings: dict[str, Any] = {key: "it's"}
+    (mistake,) = mistakes(folder, **settings).mistakes
     full = f"'dockercoins:{key}'" if "[" in key else f"dockercoins:{key}"
     assert mistake.remedy == f"pulumi config rm {full} && pulumi config set --path {full} 'it'\"'\"'s'"
 
