@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,21 +54,23 @@ class Pulumi:
         events.parent.mkdir(parents=True, exist_ok=True)
         events.unlink(missing_ok=True)
         # The option is one of those that tools drive the engine by; it is there with this variable only.
-        environment = {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}
+        variables = {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}
         options = ["--stack", self.stack, "--non-interactive", "--color", "never", "--event-log", str(events.resolve())]
         sys.stdout.flush()
-        try:
-            completed = subprocess.run(
-                ["pulumi", command, *options, *arguments],
-                cwd=self.folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                check=False,
-            )
-        except FileNotFoundError:
-            raise _missing() from None
+        # The kubernetes plugin leaves the kubeconfig, with its keys, in the folder for temporary files.
+        with tempfile.TemporaryDirectory(prefix="pulumi-", ignore_cleanup_errors=True) as temporary:
+            try:
+                completed = subprocess.run(
+                    ["pulumi", command, *options, *arguments],
+                    cwd=self.folder,
+                    env={**variables, "TMPDIR": temporary},
+                    stdin=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    check=False,
+                )
+            except FileNotFoundError:
+                raise _missing() from None
         try:
             run = read(events.read_text().splitlines() if events.exists() else ())
         except EventsError as error:

@@ -50,8 +50,9 @@ def test_a_verified_stack_leaves_its_digests_for_promotion(pipeline: Pipeline) -
     assert sorted(verified) == sorted(SERVICES)
 
 
-def test_a_preview_of_nothing_says_so_and_keeps_no_secret(pipeline: Pipeline) -> None:
-    assert "nothing would change" in pipeline.succeed("preview")
+def test_a_preview_of_nothing_says_so_and_keeps_no_secret(pipeline: Pipeline, tmp_path: Path) -> None:
+    assert "nothing would change" in pipeline.succeed("preview", TMPDIR=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
     assert "### Nothing changes in `test`" in (pipeline.files / "comment.md").read_text()
     kept = "".join(path.read_text() for path in pipeline.files.iterdir())
     assert "auth-token" not in kept
