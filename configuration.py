@@ -170,9 +170,8 @@ class Reader:
 
     def refuse(self, key: str, received: str, accepted: str, example: str, *, path: bool = True) -> None:
         """Note a mistake; ``example`` is a value that would be accepted."""
-        nested = path and ("." in key or "[" in key)
-        name = f"'{self.project}:{key}'" if "[" in key else f"{self.project}:{key}"
-        remedy = f"pulumi config set {'--path ' if nested else ''}{name} {example}"
+        name = shlex.quote(f"{self.project}:{key}")
+        remedy = f"pulumi config set {'--path ' if path and _nested(key) else ''}{name} {example}"
         self.note(key, repr(received) if received else "nothing", accepted, remedy)
 
     def note(self, key: str, received: str, accepted: str, remedy: str) -> None:
@@ -221,8 +220,8 @@ class Reader:
             return None
 
 
-def _nested(full: str) -> bool:
-    return any(sign in full for sign in ".[")
+def _nested(key: str) -> bool:
+    return any(sign in key for sign in ".[")
 
 
 def matches(pattern: re.Pattern[str]) -> Callable[[str], bool]:

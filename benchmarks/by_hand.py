@@ -81,8 +81,7 @@ class ByHand:
     def remove(self) -> None:
         """Remove the namespace with everything in it, and the images."""
         self._run("kubectl", "delete", "namespace", self.namespace, "--ignore-not-found", "--timeout=120s")
-        for service in SERVICES:
-            registry_storage.forget(f"{self.namespace}/{service}")
+        registry_storage.forget_application(self.namespace)
 
     def _rolled_out(self, service: str) -> None:
         self._run(

@@ -164,7 +164,11 @@ def _project(program: str, size: int) -> Generator[Project]:
     with tempfile.TemporaryDirectory(prefix="dockercoins-growth-") as name:
         root, backend = Path(name) / "project", Path(name) / "backend"
         backend.mkdir()
-        _copy_program(program, root)
+        if program == COMPONENTS:
+            shutil.copytree(ROOT / "benchmarks" / "growing", root)
+            shutil.copytree(ROOT / "components", root / "components", ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            programs.copy_plain("microservices.py", root)
         (root / ".venv").symlink_to((ROOT / ".venv").resolve())
         for number in range(size):
             context = root / "services" / f"service-{number:03}"
@@ -190,17 +194,6 @@ def _project(program: str, size: int) -> Generator[Project]:
             # Faster than `pulumi destroy`, which waits for each object; the stack's state goes with the folder.
             with suppress(RuntimeError):  # it would hide what went wrong before, and all that was measured
                 run(["kubectl", "delete", "namespace", project.stack, "--ignore-not-found", "--timeout=300s"])
-
-
-def _copy_program(program: str, root: Path) -> None:
-    if program == COMPONENTS:
-        shutil.copytree(ROOT / "benchmarks" / "growing", root)
-        shutil.copytree(ROOT / "components", root / "components", ignore=shutil.ignore_patterns("__pycache__"))
-        return
-    root.mkdir()
-    for name in ("Pulumi.yaml", "objects.py"):
-        shutil.copy2(programs.PLAIN / name, root / name)
-    shutil.copy2(programs.PLAIN / "microservices.py", root / "__main__.py")
 
 
 def _cost(project: Project, arguments: Sequence[str]) -> Cost:

@@ -13,10 +13,10 @@ import yaml
 
 from benchmarks import registry_storage
 from benchmarks.processes import run
-from tests.integration.deployment import ROOT, SANDBOX_REGISTRY, SERVICES, Deployment
+from tests.integration.deployment import ROOT, SANDBOX_REGISTRY, Deployment
 from tests.plugins.engine_support import UP
 
-PLAIN: Final = ROOT / "benchmarks" / "plain_program"
+_PLAIN: Final = ROOT / "benchmarks" / "plain_program"
 ALONE: Final = "SDKs and plugins alone"
 
 _PROJECT: Final = "name: alone\nruntime: {name: python, options: {toolchain: pip, virtualenv: .venv}}\n"
@@ -84,10 +84,7 @@ def plain(folder: Path, like: Deployment, namespace: str) -> Stack:
         like: the application.
         namespace: also the prefix of its repositories.
     """
-    folder.mkdir()
-    for name in ("Pulumi.yaml", "objects.py"):
-        shutil.copy2(PLAIN / name, folder / name)
-    shutil.copy2(PLAIN / "application.py", folder / "__main__.py")
+    copy_plain("application.py", folder)
     shutil.copytree(like.folder / "services", folder / "services")
     settings = _settings(like)
     values = {
@@ -104,11 +101,18 @@ def plain(folder: Path, like: Deployment, namespace: str) -> Stack:
     return _made(folder, like)
 
 
+def copy_plain(program: str, folder: Path) -> None:
+    """Make ``folder`` a project with one of the programs of `benchmarks/plain_program`."""
+    folder.mkdir()
+    for name in ("Pulumi.yaml", "objects.py"):
+        shutil.copy2(_PLAIN / name, folder / name)
+    shutil.copy2(_PLAIN / program, folder / "__main__.py")
+
+
 def remove_plain(stack: Stack, namespace: str) -> None:
     """Destroy a stack of :func:`plain`, and let the registry forget the images that it has pushed."""
     stack.pulumi("destroy", "--yes", "--skip-preview")
-    for service in SERVICES:
-        registry_storage.forget(f"{namespace}/{service}")
+    registry_storage.forget_application(namespace)
 
 
 def alone(folder: Path, like: Deployment) -> Stack:

@@ -8,7 +8,7 @@ import urllib3
 
 from benchmarks import docker_client
 from sandbox.settings import REGISTRY_USER
-from tests.integration.deployment import SANDBOX, SANDBOX_REGISTRY
+from tests.integration.deployment import SANDBOX, SANDBOX_REGISTRY, SERVICES
 from tests.plugins.docker_support import Registry
 
 _CONFIG: Final = "/etc/distribution/config.yml"
@@ -36,6 +36,12 @@ def forget(repository: str) -> None:
         # Several tags may have been of one image.
         if answer.status >= 400 and answer.status != _NOT_FOUND:  # noqa: PLR2004 - HTTP's first status of an error
             raise RuntimeError(f"the registry does not remove {repository}:{tag}: HTTP {answer.status}")
+
+
+def forget_application(prefix: str) -> None:
+    """:func:`forget` the repositories of the application's images."""
+    for service in SERVICES:
+        forget(f"{prefix}/{service}")
 
 
 def collect_garbage() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import registry_storage
-from tests.integration.deployment import SERVICES, Deployment, create
+from tests.integration.deployment import Deployment, create
 
 
 @contextmanager
@@ -59,5 +59,4 @@ def bring_up(deployment: Deployment) -> None:
 def remove(deployment: Deployment) -> None:
     """Destroy the stack, and let the registry forget the images that it has pushed."""
     deployment.project.destroy()
-    for service in SERVICES:
-        registry_storage.forget(f"{deployment.name}/{service}")
+    registry_storage.forget_application(deployment.name)

@@ -168,9 +168,8 @@ def _footprint(rounds: int, tell: Tell) -> Result:
         "",
         figures,
         [
-            at_most(f"The application takes, in {name}", limit, seen.median, f"{seen.median:.0f}")
+            at_most(f"The application takes, in {name}", limit, figures[name].median, f"{figures[name].median:.0f}")
             for name, limit in limits.items()
-            for seen in (figures[name],)
         ],
     )
 

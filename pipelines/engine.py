@@ -53,17 +53,17 @@ class Pulumi:
         """
         events.parent.mkdir(parents=True, exist_ok=True)
         events.unlink(missing_ok=True)
-        # The option is one of those that tools drive the engine by; it is there with this variable only.
-        variables = {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}
         options = ["--stack", self.stack, "--non-interactive", "--color", "never", "--event-log", str(events.resolve())]
         sys.stdout.flush()
         # The kubernetes plugin leaves the kubeconfig, with its keys, in the folder for temporary files.
         with tempfile.TemporaryDirectory(prefix="pulumi-", ignore_cleanup_errors=True) as temporary:
+            # `--event-log` is one of the options that tools drive the engine by; it is there with this variable only.
+            environment = {**self.environment, "PULUMI_DEBUG_COMMANDS": "true", "TMPDIR": temporary}
             try:
                 completed = subprocess.run(
                     ["pulumi", command, *options, *arguments],
                     cwd=self.folder,
-                    env={**variables, "TMPDIR": temporary},
+                    env=environment,
                     stdin=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
                     text=True,

@@ -153,7 +153,8 @@ def _say_tallies(tallies: Tallies, seconds: float) -> Tally:
         say(f"{name:<12}{tally.passed:>8}{tally.failed:>8}{tally.skipped:>8}{tally.seconds:>18.0f}")
         total.add(tally)
     say(f"{'all':<12}{total.passed:>8}{total.failed:>8}{total.skipped:>8}{total.seconds:>18.0f}")
-    say(f"in {seconds / 60:.0f} min {seconds % 60:02.0f} s\n")
+    minutes, rest = divmod(round(seconds), 60)
+    say(f"in {minutes} min {rest:02} s\n")
     say(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
     return total
 

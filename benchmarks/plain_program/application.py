@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -16,7 +15,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_docker as docker
 import pulumi_kubernetes as k8s
-from objects import Place, docker_config, labels, peer, policy, probe, resources, service_in_front, tcp, workload
+from objects import labels, new_place, peer, policy, probe, resources, service_in_front, tcp, workload
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta import v1 as meta
 from pulumi_kubernetes.networking import v1 as networking
@@ -67,18 +66,6 @@ CALLS = {"webui": {"redis": 6379}, "worker": {"rng": 8080, "hasher": 8080, "redi
 
 
 # --- Namespace, repositories, images, pull secret. ---
-namespace = core.Namespace(
-    "namespace",
-    metadata=meta.ObjectMetaArgs(
-        name=name,
-        labels={
-            **labels(name, "dockercoins"),
-            **{f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")},
-            **{f"pod-security.kubernetes.io/{mode}-version": "v1.34" for mode in ("enforce", "audit", "warn")},
-        },
-    ),
-    opts=on_cluster,
-)
 token = aws.ecr.get_authorization_token_output(opts=pulumi.InvokeOptions(provider=amazon))
 EXPIRE_UNTAGGED = {
     "rulePriority": 1,
@@ -113,19 +100,9 @@ for service in SERVICES:
         registry=docker.RegistryArgs(server=host, username=token.user_name, password=token.password),
         opts=pulumi.ResourceOptions(provider=daemon),
     )
-
-
-pull_secret = core.Secret(
-    "pull",
-    metadata=meta.ObjectMetaArgs(namespace=namespace.metadata.name),
-    type="kubernetes.io/dockerconfigjson",
-    string_data={
-        ".dockerconfigjson": pulumi.Output.all(token.user_name, token.password).apply(partial(docker_config, host))
-    },
-    opts=on_cluster,
+place = new_place(
+    name, labels(name, "dockercoins"), host=host, login=(token.user_name, token.password), opts=on_cluster
 )
-
-place = Place(namespace.metadata.name, pull_secret.metadata.name, on_cluster)
 
 # --- Redis, the four services, and who may talk to whom. ---
 redis_image = config.require("redisImage")

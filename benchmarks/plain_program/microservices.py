@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import pulumi
 import pulumi_docker as docker
 import pulumi_kubernetes as k8s
-from objects import Place, docker_config, labels, probe, resources, service_in_front, workload
+from objects import labels, new_place, probe, resources, service_in_front, workload
 from pulumi_kubernetes.core import v1 as core
-from pulumi_kubernetes.meta import v1 as meta
 
 config = pulumi.Config()
 host, user, password = config.require("registry"), config.require("user"), config.require_secret("password")
@@ -18,26 +16,7 @@ name = pulumi.get_stack()
 daemon = docker.Provider("docker")
 cluster = k8s.Provider("cluster", kubeconfig=config.require_secret("kubeconfig"))
 on_cluster = pulumi.ResourceOptions(provider=cluster)
-namespace = core.Namespace(
-    "namespace",
-    metadata=meta.ObjectMetaArgs(
-        name=name,
-        labels={
-            f"pod-security.kubernetes.io/{mode}{suffix}": value
-            for mode in ("enforce", "audit", "warn")
-            for suffix, value in (("", "restricted"), ("-version", "v1.34"))
-        },
-    ),
-    opts=on_cluster,
-)
-pull_secret = core.Secret(
-    "pull",
-    metadata=meta.ObjectMetaArgs(namespace=namespace.metadata.name),
-    type="kubernetes.io/dockerconfigjson",
-    string_data={".dockerconfigjson": pulumi.Output.all(user, password).apply(partial(docker_config, host))},
-    opts=on_cluster,
-)
-place = Place(namespace.metadata.name, pull_secret.metadata.name, on_cluster)
+place = new_place(name, {}, host=host, login=(user, password), opts=on_cluster)
 for context in sorted(Path("services").iterdir()):
     service = context.name
     image = docker.Image(

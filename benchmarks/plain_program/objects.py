@@ -187,8 +187,39 @@ def tcp(port: int) -> list[networking.NetworkPolicyPortArgs]:
     return [networking.NetworkPolicyPortArgs(protocol="TCP", port=port)]
 
 
-def docker_config(host: str, login: list[str]) -> str:
-    """The content of a pull secret."""
-    user, password = login
-    auth = base64.b64encode(f"{user}:{password}".encode()).decode()
-    return json.dumps({"auths": {host: {"username": user, "password": password, "auth": auth}}})
+def new_place(
+    namespace: str,
+    its_labels: dict[str, str],
+    *,
+    host: str,
+    login: tuple[pulumi.Input[str], pulumi.Input[str]],
+    opts: pulumi.ResourceOptions,
+) -> Place:
+    """A namespace of the Pod Security Standard `restricted`, with a pull secret for a user of the registry."""
+    modes = ("enforce", "audit", "warn")
+    made = core.Namespace(
+        "namespace",
+        metadata=meta.ObjectMetaArgs(
+            name=namespace,
+            labels={
+                **its_labels,
+                **{f"pod-security.kubernetes.io/{mode}": "restricted" for mode in modes},
+                **{f"pod-security.kubernetes.io/{mode}-version": "v1.34" for mode in modes},
+            },
+        ),
+        opts=opts,
+    )
+
+    def docker_config(login: list[str]) -> str:
+        user, password = login
+        auth = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return json.dumps({"auths": {host: {"username": user, "password": password, "auth": auth}}})
+
+    secret = core.Secret(
+        "pull",
+        metadata=meta.ObjectMetaArgs(namespace=made.metadata.name),
+        type="kubernetes.io/dockerconfigjson",
+        string_data={".dockerconfigjson": pulumi.Output.all(*login).apply(docker_config)},
+        opts=opts,
+    )
+    return Place(made.metadata.name, secret.metadata.name, opts)

@@ -95,6 +95,18 @@ class Deployment:
         return (last["hashes"] - first["hashes"]) / (last["now"] - first["now"])
 
 
+def reach_speed(deployment: Deployment, low: float, high: float, *, seconds: float, limit: float) -> list[float]:
+    """Measure the speed, ``seconds`` each time, until it is in the range; gives all that was measured."""
+    seen: list[float] = []
+
+    def is_reached() -> bool:
+        seen.append(deployment.speed(seconds))
+        return low <= seen[-1] <= high
+
+    until(is_reached, f"a speed of {low} to {high} hashes a second", limit=limit)
+    return seen
+
+
 def missing_variables() -> list[str]:
     """Which of ``NEEDED`` are not set here."""
     return [name for name in NEEDED if name not in os.environ]

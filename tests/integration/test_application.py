@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.integration.deployment import SERVICES, Deployment, asking, get, until
+from tests.integration.deployment import SERVICES, Deployment, asking, get, reach_speed, until
 
 
 def test_the_first_preview_shows_real_names_although_nothing_exists(deployment: Deployment) -> None:
@@ -107,11 +107,12 @@ def test_one_changed_line_builds_one_image_and_rolls_one_deployment(deployment: 
 
 
 def test_the_speed_is_that_of_the_course(deployment: Deployment) -> None:
-    until(lambda: 2.0 <= deployment.speed(12) <= 3.5, "the speed of one worker", limit=90)
+    # A busy machine may be slower for a while, but nothing makes it faster.
+    assert max(reach_speed(deployment, 2.0, 3.5, seconds=12, limit=90)) <= 3.5
     deployment.project.set_config("workerReplicas", "10")
     scaled = deployment.project.up()
     assert scaled.succeeded, scaled.output
-    until(lambda: 8.0 <= deployment.speed(15) <= 10.5, "the speed of ten workers", limit=150)
+    assert max(reach_speed(deployment, 8.0, 10.5, seconds=15, limit=150)) <= 10.5
     deployment.project.set_config("workerReplicas", "1")
     assert deployment.project.up().succeeded
     deployment.settle()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.integration.deployment import ROOT, Deployment, until
+from tests.integration.deployment import ROOT, Deployment, reach_speed
 
 _MEASURED_FOR = 8.0  # seconds, by webui's own clock
 _SETTLES_WITHIN = 90.0  # seconds
@@ -78,13 +78,7 @@ def _run(deployment: Deployment, commands: str) -> str:
 
 def _speed(deployment: Deployment, what: str, _: str) -> None:
     low, _, high = what.partition(" to ")
-    seen: list[float] = []
-
-    def is_reached() -> bool:
-        seen.append(deployment.speed(_MEASURED_FOR))
-        return float(low) <= seen[-1] <= float(high)
-
-    until(is_reached, f"a speed of {what} hashes a second; seen: {seen}", limit=_SETTLES_WITHIN)
+    reach_speed(deployment, float(low), float(high), seconds=_MEASURED_FOR, limit=_SETTLES_WITHIN)
 
 
 def _slower(_: Deployment, what: str, printed: str) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -65,6 +66,10 @@ def _own() -> Paths:
     return Paths(paths.of_user().root / "tests")
 
 
+def _locked() -> AbstractContextManager[None]:
+    return venvs.lock(_own().root / "tools.lock")
+
+
 def _tell(text: str) -> None:
     print(text, file=sys.__stderr__, flush=True)
 
@@ -73,7 +78,7 @@ def _tell(text: str) -> None:
 def program(wanted: Program) -> Path:
     """A program of the pinned Go modules here."""
     builder = Builder(_own(), "")
-    with venvs.lock(_own().root / "tools.lock"):
+    with _locked():
         done = builder.built(wanted)
         if done is not None:
             return done.path
@@ -99,9 +104,7 @@ def schema_folder() -> Path:
     """The schemas of all kinds that the program declares, as :mod:`tests.manifests.schemas` makes them."""
     key = files.digest([repr((OPENAPI, CRDS)), Path(schemas.__file__)])
     folder = _own().tools / f"schemas-{key}"
-    if folder.exists():
-        return folder
-    with venvs.lock(_own().root / "tools.lock"):
+    with _locked():
         if folder.exists():
             return folder
         _tell(f"making schemas from {OPENAPI.module} {OPENAPI.version} (once)")
@@ -114,8 +117,9 @@ def schema_folder() -> Path:
 
 
 def clean_up() -> None:
-    """Remove Go's caches, which nobody needs once all is built."""
-    Builder(_own(), "").prune()
+    """Remove Go's caches, which nobody needs once all is built; waits for another run of tests that builds."""
+    with _locked():
+        Builder(_own(), "").prune()
 
 
 def _go(wanted: Program) -> Path:

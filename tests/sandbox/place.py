@@ -21,6 +21,7 @@ import psutil
 import urllib3
 
 from sandbox import environment, paths, settings
+from sandbox.cluster import NETWORK
 
 CHECKOUT = paths.CHECKOUT
 SECONDS = 900.0
@@ -172,9 +173,12 @@ class Place:
         return int(cast("dict[str, Any]", answer.json())["hashes"])
 
 
-def unused_volumes() -> set[str]:
-    """The volumes of the whole engine that no container has."""
-    return set(docker("volume", "ls", "--quiet", "--filter", "dangling=true").split())
+def shared() -> set[str]:
+    """What tells not whose it is: the volumes of the engine that no container has, and kind's network."""
+    return {
+        *docker("volume", "ls", "--quiet", "--filter", "dangling=true").split(),
+        *docker("network", "ls", "--format", "{{.Name}}", "--filter", f"name={NETWORK}").split(),
+    }
 
 
 def docker(*arguments: str) -> str:

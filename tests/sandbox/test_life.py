@@ -16,25 +16,22 @@ import pytest
 from sandbox.node import SERVICES
 from tests.plugins.engine_support import wait_until
 
-from .place import Kill, Place, docker, interrupt, kill, kill_child, terminate, unused_volumes
+from .place import Kill, Place, docker, interrupt, kill, kill_child, shared, terminate
 
 UNITS = ("service-addresses.service", "kubelet.service")
 REFUSED = 7
 """The exit code of curl where nobody takes the connection: https://curl.se/docs/manpage.html."""
 
 
-def leaves_nothing(place: Place, unused: set[str]) -> bool:
-    """Whether nothing of the sandbox is left, and no volume without a container but those that were ``unused`` before.
-
-    A volume that others remove with its container has none for a moment.
-    """
-    wait_until(lambda: unused_volumes() <= unused, "the volumes without a container to go", limit=20)
-    return not place.traces()
+def assert_nothing_is_left(place: Place, before: set[str]) -> None:
+    """A volume that others remove with its container has none for a moment, so that is waited for."""
+    wait_until(lambda: shared() <= before, f"{shared() - before} to go", limit=20)
+    assert place.traces() == set()
 
 
 @pytest.fixture(scope="module")
-def unused() -> set[str]:
-    return unused_volumes()
+def before() -> set[str]:
+    return shared()
 
 
 PLATFORM_PHASES = [
@@ -51,9 +48,9 @@ PLATFORM_PHASES = [
 
 @pytest.mark.parametrize(("log", "pattern", "how"), PLATFORM_PHASES)
 def test_a_platform_interrupted_in_a_phase_converges(
-    place: Place, unused: set[str], log: str | None, pattern: str, how: Kill
+    place: Place, before: set[str], log: str | None, pattern: str, how: Kill
 ) -> None:
-    assert leaves_nothing(place, unused), place.traces()
+    assert_nothing_is_left(place, before)
     running = place.start("platform")
     running.wait_for(place.log(log) if log else None, pattern)
     how(running)
@@ -63,14 +60,14 @@ def test_a_platform_interrupted_in_a_phase_converges(
     place.must("down")
 
 
-def test_a_half_made_platform_is_taken_down_without_a_trace(place: Place, unused: set[str]) -> None:
+def test_a_half_made_platform_is_taken_down_without_a_trace(place: Place, before: set[str]) -> None:
     running = place.start("platform")
     running.wait_for(place.log("cluster"), r"Starting control-plane")
     kill(running)
     running.end()
     place.must("down")
     assert not place.state.exists()
-    assert leaves_nothing(place, unused), place.traces()
+    assert_nothing_is_left(place, before)
 
 
 def test_a_taken_port_is_told_before_anything_runs_on_it(place: Place) -> None:
@@ -181,17 +178,17 @@ def test_a_registry_with_another_password_is_made_anew(place: Place) -> None:
     place.must("platform")
 
 
-def test_down_leaves_nothing_but_the_cache(place: Place, unused: set[str]) -> None:
+def test_down_leaves_nothing_but_the_cache(place: Place, before: set[str]) -> None:
     place.must("down")
     assert not place.state.exists()
-    assert leaves_nothing(place, unused), place.traces()
+    assert_nothing_is_left(place, before)
     assert not docker("images", "--quiet", "--filter", f"reference={place.settings.registry_host}/*/*")
     assert (place.cache / "dockercoins" / "durations.json").exists()
 
 
-def test_down_of_nothing_is_no_mistake(place: Place, unused: set[str]) -> None:
+def test_down_of_nothing_is_no_mistake(place: Place, before: set[str]) -> None:
     place.must("down")
-    assert leaves_nothing(place, unused), place.traces()
+    assert_nothing_is_left(place, before)
 
 
 def test_a_stack_file_that_cannot_be_served_is_refused_before_anything_is_done(place: Place, tmp_path: Path) -> None:
