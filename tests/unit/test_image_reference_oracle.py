@@ -1,41 +1,26 @@
-"""Agreement with the reference implementation itself, the Go package, in the version that its go.mod pins."""
+"""Agreement with the reference implementation itself, the Go package."""
 
-import json
 from collections import Counter
-from pathlib import Path
 from typing import Final
 
 import pytest
 
 from components.image_reference import ReferenceFormatError, parse
-from sandbox import processes, toolchain
-from sandbox.toolchain import Program
-from tests.manifests.tools import program
+from tests.unit import oracles
+from tests.unit.oracles import SEED, Answer
 from tests.unit.reference_texts import short_texts, texts
 
-FOLDER: Final = Path(__file__).resolve().parent.parent / "reference_oracle"
-ORACLE: Final = Program("reference_oracle", module=FOLDER)
 PACKAGE: Final = "github.com/distribution/reference"
-SEED: Final = 20260101
 GENERATED: Final = 20_000
 LEAST_SHARE: Final = 0.25
 
-Parts = dict[str, str]
-"""What one implementation makes of a text; of one that it refuses, nothing."""
 
-
-@pytest.fixture
-def oracle() -> Path:
-    """The program that answers for the Go package."""
-    return program(ORACLE)
-
-
-def _ours(text: str) -> Parts:
+def _ours(text: str) -> Answer:
     try:
         found = parse(text)
-    except ReferenceFormatError:
-        return {}
-    return {
+    except ReferenceFormatError as error:
+        return Answer(None, str(error))
+    parts = {
         "host": found.host,
         "path": found.path,
         "tag": found.tag or "",
@@ -43,28 +28,23 @@ def _ours(text: str) -> Parts:
         "full": found.full,
         "short": found.short,
     }
+    return Answer(parts)
 
 
-def _theirs(oracle: Path, asked: list[str]) -> list[Parts]:
-    lines = processes.output([oracle], stdin="".join(f"{json.dumps(text)}\n" for text in asked)).splitlines()
-    answers: list[Parts] = [json.loads(line) for line in lines]
-    return [{} if answer.pop("error") else answer for answer in answers]
-
-
-def test_every_part_and_form_is_that_of_the_go_package(oracle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_part_and_form_is_that_of_the_go_package(capsys: pytest.CaptureFixture[str]) -> None:
     asked = list(dict.fromkeys([*short_texts(), *texts(SEED, GENERATED)]))
-    theirs = _theirs(oracle, asked)
-    compared = zip(asked, map(_ours, asked), theirs, strict=True)
-    different = [(text, ours, wanted) for text, ours, wanted in compared if ours != wanted]
-    refused = theirs.count({})
-    accepted = len(theirs) - refused
+    theirs = oracles.answers("references", asked)
+    pairs = zip(asked, map(_ours, asked), theirs, strict=True)
+    different = [
+        (text, our, their)
+        for text, our, their in pairs
+        if (bool(our.error), our.value) != (bool(their.error), their.value)
+    ]
     with capsys.disabled():
-        print(
-            f"\n{len(asked)} references compared with {PACKAGE} {toolchain.pinned(FOLDER)[PACKAGE]}"
-            f" ({accepted} accepted, {refused} refused): {len(different)} differences"
-        )
+        print(oracles.compared("references", PACKAGE, theirs, len(different)))
+    refused = sum(bool(their.error) for their in theirs)
     assert different[:10] == []
-    assert min(accepted, refused) >= LEAST_SHARE * len(asked)
+    assert min(refused, len(asked) - refused) >= LEAST_SHARE * len(asked)
     assert len(asked) >= 10_000
 
 
