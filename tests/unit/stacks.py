@@ -44,9 +44,10 @@ def project(folder: Path) -> Path:
         (folder / "services" / service / "Dockerfile").write_text(f"FROM scratch\nCOPY {service}.py /\n")
         (folder / "services" / service / f"{service}.py").write_text("")
     kubeconfig = {
+        "current-context": "test-context",
         "contexts": [{"name": "test-context", "context": {"cluster": "test", "user": "test"}}],
         "clusters": [{"name": "test", "cluster": {"server": "https://test-cluster:6443"}}],
-        "users": [{"name": "test", "user": {"client-key-data": "PRIVATE-KEY"}}],
+        "users": [{"name": "test", "user": {"client-key-data": "PRIVATE+KEY="}}],
     }
     (folder / "kubeconfig").write_text(yaml.safe_dump(kubeconfig))
     return folder
