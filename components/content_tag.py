@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from components.docker_ignore import context_files
+from components.docker_ignore import IgnorePatternError, context_files
 
 TAG_LENGTH: Final = 20
 """Hexadecimal digits of a tag: 80 bits, far from a collision, and short enough to read out."""
@@ -16,6 +17,11 @@ TAG_LENGTH: Final = 20
 _EXECUTABLE: Final = b"x"
 _PLAIN: Final = b"-"
 _LINK: Final = b"l"
+_SPECIAL: Final = b"s"
+
+
+class ContextError(Exception):
+    """A build context that cannot be read; the message says which file and why."""
 
 
 def content_tag(context: Path, options: Mapping[str, str]) -> str:
@@ -25,23 +31,31 @@ def content_tag(context: Path, options: Mapping[str, str]) -> str:
     not on the folder's place, the clock, the umask, the owner or the order in which a file system lists names.
 
     Raises:
-        OSError: a file of the context cannot be read.
+        ContextError: a file of the context cannot be read, or its ignore file has a line that is no pattern.
     """
     digest = hashlib.sha256()
     for key in sorted(options):
         _add(digest.update, b"option", key.encode(), options[key].encode())
-    for path in context_files(context):
-        _add(digest.update, b"file", path.as_posix().encode(), *_content(context, path))
+    try:
+        for path in context_files(context):
+            _add(digest.update, b"file", os.fsencode(path), *_content(context, path))
+    except OSError as error:
+        raise ContextError(f"{error.filename or context}: {error.strerror}") from None
+    except IgnorePatternError as error:
+        raise ContextError(str(error)) from None
     return digest.hexdigest()[:TAG_LENGTH]
 
 
 def _content(context: Path, path: PurePosixPath) -> tuple[bytes, bytes]:
     file = context / path
-    if file.is_symlink():
-        return _LINK, file.readlink().as_posix().encode()
+    status = file.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        return _LINK, os.fsencode(file.readlink())
+    if not stat.S_ISREG(status.st_mode):
+        # A pipe or a device, which a build makes anew without reading it.
+        return _SPECIAL, f"{stat.S_IFMT(status.st_mode):o} {status.st_rdev}".encode()
     # Only the owner's bit: git keeps no other, and the umask changes the group's and the others'.
-    executable = file.stat().st_mode & stat.S_IXUSR
-    return (_EXECUTABLE if executable else _PLAIN), file.read_bytes()
+    return (_EXECUTABLE if status.st_mode & stat.S_IXUSR else _PLAIN), file.read_bytes()
 
 
 def _add(update: Callable[[bytes], None], *fields: bytes) -> None:

@@ -13,7 +13,7 @@ import pulumi
 import pulumi_docker as docker
 from pulumi.output import UNKNOWN
 
-from components.content_tag import content_tag
+from components.content_tag import ContextError, content_tag
 from components.docker_login import DockerLoginError, docker_login
 from components.image_index import ImageIndexError, platform_suffix, push_index, read_index
 from components.image_reference import parse
@@ -90,7 +90,10 @@ class ServiceImage(pulumi.ComponentResource):
         shape = {"platform": ",".join(platforms), **{f"arg:{key}": value for key, value in self._build_args.items()}}
         if args.rebuild:
             shape["rebuild"] = args.rebuild
-        self.tag = content_tag(Path(args.context), shape)
+        try:
+            self.tag = content_tag(Path(args.context), shape)
+        except ContextError as error:
+            raise pulumi.RunError(f"the image {name} cannot be built from {args.context}: {error}") from None
         self.name = f"{args.repository}:{self.tag}"
         deployed = args.pull_repository or args.repository
         if len(platforms) == 1:

@@ -1,11 +1,12 @@
 import os
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from components.content_tag import TAG_LENGTH, content_tag
+from components.content_tag import TAG_LENGTH, ContextError, content_tag
 from components.image_reference import parse
 
 OPTIONS = {"platform": "linux/amd64", "arg:PYTHON_IMAGE": "python:3.13"}
@@ -105,3 +106,49 @@ def test_a_change_of_what_is_built_changes_the_tag(context: Path, change: Callab
 )
 def test_a_change_of_how_it_is_built_changes_the_tag(context: Path, options: dict[str, str]) -> None:
     assert content_tag(context, options) != content_tag(context, OPTIONS)
+
+
+def test_a_pipe_counts_without_being_read(context: Path) -> None:
+    before = content_tag(context, OPTIONS)
+    os.mkfifo(context / "pipe")
+    assert content_tag(context, OPTIONS) != before
+
+
+def test_a_socket_is_not_sent_to_the_builder_and_does_not_count(context: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = content_tag(context, OPTIONS)
+    monkeypatch.chdir(context)  # the path of a socket is short
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket")
+        assert content_tag(context, OPTIONS) == before
+
+
+def test_names_that_are_no_text_count(context: Path) -> None:
+    before = content_tag(context, OPTIONS)
+    (context / os.fsdecode(b"\xff\xfe")).touch()
+    (context / "odd").symlink_to(os.fsdecode(b"\xff"))
+    assert content_tag(context, OPTIONS) != before
+
+
+def test_the_ignore_file_of_the_dockerfile_comes_before_the_contexts(context: Path) -> None:
+    (context / "Dockerfile.dockerignore").write_text("static\n")
+    before = content_tag(context, OPTIONS)
+    (context / "static" / "page.html").write_text("changed")
+    assert content_tag(context, OPTIONS) == before
+    (context / "tests").mkdir()
+    (context / "tests" / "test_app.py").touch()
+    assert content_tag(context, OPTIONS) != before
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", ""])
+def test_an_ignore_file_may_come_from_another_system(context: Path, mark: str) -> None:
+    (context / ".dockerignore").write_text(f"{mark}tests\r\n**/__pycache__\r\n", newline="")
+    before = content_tag(context, OPTIONS)
+    (context / "tests").mkdir()
+    (context / "tests" / "test_app.py").touch()
+    assert content_tag(context, OPTIONS) == before
+
+
+def test_a_pattern_that_is_none_is_told_with_its_file(context: Path) -> None:
+    (context / ".dockerignore").write_text("a\n[b\n")
+    with pytest.raises(ContextError, match=r"\.dockerignore: '\[b' is not a pattern"):
+        content_tag(context, OPTIONS)
