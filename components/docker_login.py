@@ -17,6 +17,9 @@ from typing import Any, Final, cast
 
 from components.registries import server_key
 
+AUTH_CONFIG: Final = "DOCKER_AUTH_CONFIG"
+"""The variable with logins that docker tries first: https://docs.docker.com/reference/cli/docker/#environment-variables"""
+
 _HELPER: Final = "docker-credential-"
 _NOT_FOUND: Final = "credentials not found in native keychain"
 """What each helper prints where it has nothing for a registry."""
@@ -42,15 +45,19 @@ class DockerLogin:
 def docker_login(host: str, environment: Mapping[str, str], home: Path) -> DockerLogin:
     """The login of docker for the registry at ``host``, as an image's name has it.
 
-    ``environment`` may name docker's folder (``DOCKER_CONFIG``); without it, that is ``.docker`` in ``home``.
+    ``environment`` may hold logins itself (``DOCKER_AUTH_CONFIG``), and may name docker's folder (``DOCKER_CONFIG``);
+    without it, that is ``.docker`` in ``home``.
 
     Raises:
         DockerLoginError: docker's configuration is broken, or its credential helper fails.
     """
     folder = environment.get("DOCKER_CONFIG")
     file = (Path(folder) if folder else home / ".docker") / "config.json"
-    config = _read(file)
     server = server_key(host)
+    given = _of_environment(environment.get(AUTH_CONFIG, ""), server)
+    if given:
+        return given
+    config = _read(file)
     # A helper for this registry comes before the one for all; an empty name means the file itself.
     helper = _section(config, "credHelpers").get(server, config.get("credsStore"))
     if helper:
@@ -60,11 +67,16 @@ def docker_login(host: str, environment: Mapping[str, str], home: Path) -> Docke
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        config: object = json.loads(file.read_text(encoding="utf-8"))
+        # Docker takes an empty file for none, and does not look at what follows the object.
+        text = file.read_text(encoding="utf-8").strip()
+        config: object = json.JSONDecoder().raw_decode(text)[0] if text else {}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise DockerLoginError(f"the configuration of docker, {file}, cannot be read: {error}") from None
+    except OSError as error:
+        raise DockerLoginError(f"the configuration of docker, {file}, cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        # What is wrong may stand beside a password, so nothing of the content is quoted.
+        raise DockerLoginError(f"the configuration of docker, {file}, cannot be read: it is no JSON") from None
     if not isinstance(config, dict):
         raise DockerLoginError(f"the configuration of docker, {file}, is no JSON object")
     return cast("dict[str, Any]", config)
@@ -85,15 +97,31 @@ def _of_file(auths: Mapping[str, Any], server: str, file: Path) -> DockerLogin:
     pair = entry.get("auth")
     if not isinstance(pair, str) or not pair:
         return DockerLogin(str(entry.get("username") or ""), str(entry.get("password") or ""))
-    try:
-        username, colon, password = base64.b64decode(pair, validate=True).decode().partition(":")
-    except ValueError:
-        colon = username = password = ""
-    if not colon:
+    login = _decoded(pair)
+    if login is None:
         raise DockerLoginError(
             f"the login for {server} in {file} is no user and password in base64; run: docker login {server}"
         )
-    return DockerLogin(username, password.strip("\0"))
+    return login
+
+
+def _decoded(pair: str) -> DockerLogin | None:
+    """The login that is ``user:password`` in base64; ``None`` if it is none."""
+    try:
+        username, colon, password = base64.b64decode(pair, validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return DockerLogin(username, password.strip("\0")) if colon and username else None
+
+
+def _of_environment(text: str, server: str) -> DockerLogin | None:
+    """The login that the environment has for a registry; as with docker, none if it is not well formed."""
+    try:
+        auths = _section(json.loads(text), "auths") if text else {}
+    except (ValueError, AttributeError):
+        return None
+    pair = _section(auths, server).get("auth")
+    return _decoded(pair) if isinstance(pair, str) else None
 
 
 def _host_of(address: str) -> str:

@@ -11,6 +11,7 @@ import functools
 import ipaddress
 import json
 import logging
+import os
 import re
 import ssl
 from collections.abc import Mapping, Sequence
@@ -19,10 +20,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final, cast
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
+from components.proxies import proxy_for
 from components.registry_challenges import Challenge, challenges
 
 _MANIFEST_LIMIT: Final = 4 << 20
@@ -148,7 +149,7 @@ class RegistryHttp:
 
     def _client(self, url: SplitResult) -> urllib3.PoolManager:
         authorities = tuple(sorted((self.certificates / url.netloc).glob("*.crt")))
-        return _client(_proxy(url), authorities)
+        return _client(proxy_for(url, os.environ), authorities)
 
 
 @functools.lru_cache(maxsize=16)
@@ -164,13 +165,6 @@ def _client(proxy: str, authorities: Sequence[Path]) -> urllib3.PoolManager:
     login = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
     headers = urllib3.make_headers(proxy_basic_auth=login)
     return urllib3.ProxyManager(proxy, proxy_headers=headers, ssl_context=context)
-
-
-def _proxy(url: SplitResult) -> str:
-    """The proxy that the environment names for this address (``HTTPS_PROXY``, ``NO_PROXY``); empty for none."""
-    if is_loopback(url.netloc) or proxy_bypass(url.netloc):
-        return ""
-    return getproxies().get(url.scheme, "")
 
 
 def is_safe(url: str) -> bool:

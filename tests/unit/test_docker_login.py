@@ -55,10 +55,36 @@ def test_an_identity_token_comes_before_a_password(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "config", [{}, {"auths": {}}, {"auths": {"other.example": {"auth": PAIR}}}, {"auths": {HOST: {}}}]
+    "config", ["", " \n", {}, {"auths": {}}, {"auths": {"other.example": {"auth": PAIR}}}, {"auths": {HOST: {}}}]
 )
-def test_without_a_login_there_is_none(tmp_path: Path, config: dict[str, Any]) -> None:
+def test_without_a_login_there_is_none(tmp_path: Path, config: Any) -> None:
     assert asked(tmp_path, config) == DockerLogin()
+
+
+def test_what_follows_the_object_is_not_looked_at(tmp_path: Path) -> None:
+    assert asked(tmp_path, json.dumps({"auths": {HOST: {"auth": PAIR}}}) + "\n}") == LOGIN
+
+
+def test_a_login_in_the_environment_comes_first(tmp_path: Path) -> None:
+    environment = configured(tmp_path, {"auths": {HOST: {"auth": PAIR}, "other.example": {"auth": PAIR}}})
+    pair = base64.b64encode(b"of:environment").decode()
+    environment["DOCKER_AUTH_CONFIG"] = json.dumps({"auths": {HOST: {"auth": pair}}})
+    assert docker_login(HOST, environment, tmp_path) == DockerLogin("of", "environment")
+    assert docker_login("other.example", environment, tmp_path) == LOGIN
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "null", '{"auths": {"r.example:5000": {"auth": "§"}}}', '{"auths": []}'])
+def test_a_broken_login_in_the_environment_is_passed_over_as_docker_does(tmp_path: Path, text: str) -> None:
+    environment = configured(tmp_path, {"auths": {HOST: {"auth": PAIR}}}) | {"DOCKER_AUTH_CONFIG": text}
+    assert docker_login(HOST, environment, tmp_path) == LOGIN
+
+
+@pytest.mark.parametrize("broken", ['{"auths": {"s3cret": ', '{"s3cret"}', "s3cret", "\ud800s3cret"])
+def test_a_broken_configuration_is_not_quoted_since_it_may_hold_a_password(tmp_path: Path, broken: str) -> None:
+    (tmp_path / "config.json").write_bytes(broken.encode("utf-8", "surrogatepass"))
+    with pytest.raises(DockerLoginError, match="it is no JSON") as caught:
+        docker_login(HOST, {"DOCKER_CONFIG": str(tmp_path)}, tmp_path)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_without_a_configuration_there_is_none(tmp_path: Path) -> None:
