@@ -16,7 +16,22 @@ from types import FrameType
 from rich.console import Console
 from rich.markup import escape
 
-from . import assembly, doctor, environment, lock, logs, processes, progress, report, settings, stack, status, teardown
+from . import (
+    assembly,
+    checkpoint,
+    doctor,
+    environment,
+    lock,
+    logs,
+    processes,
+    products,
+    progress,
+    report,
+    settings,
+    stack,
+    status,
+    teardown,
+)
 from .durations import Durations
 from .errors import SandboxError
 from .metrics import Metrics
@@ -77,12 +92,17 @@ class Commands:
         platform = self._platform()
         variables = environment.variables(self.paths, self.settings, self.search)
         dev = stack.Stack(self.paths, self.settings, platform.pulumi, variables)
+        before = dev.state() or checkpoint.EMPTY
         dev.up(platform.cluster.identity(), self._tell)
+        after = dev.state() or checkpoint.EMPTY
+        earlier, current = products.deployed(before.outputs), products.deployed(after.outputs)
+        if earlier != current:
+            # The earlier version stays, to go back to it.
+            products.remove(platform.docker, self.settings.registry_host, earlier | current)
         status.await_page(self.settings)
         # Nobody waits for them, so they get what processors there are once everything else is up.
         self._metrics().start(platform.cluster.identity())
-        state = dev.state()
-        self._tell(report.ready(self.settings, state.outputs if state else {}, time.monotonic() - began))
+        self._tell(report.ready(self.settings, after.outputs, time.monotonic() - began))
 
     def metrics(self) -> None:
         """Wait until there are metrics, and see to it that there will be."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import capabilities, files, leftovers, toolchain
+from . import capabilities, files, leftovers, products, toolchain
 from .cluster import NETWORK, Cluster
 from .docker import Docker
 from .engine import Engine
@@ -66,7 +66,8 @@ class Teardown:
         if docker.inspect("volume", self._settings.registry_container) is not None:
             docker.output("volume", "rm", self._settings.registry_container)
         self._remove_network(docker)
-        self._remove_products(docker)
+        # The registry that they were pushed to is gone.
+        products.remove(docker, self._settings.registry_host)
         step.finish("removed")
 
     def _remove_network(self, docker: Docker) -> None:
@@ -78,17 +79,6 @@ class Teardown:
         if network is not None and not network["Containers"]:
             docker.output("network", "rm", NETWORK)
         record.unlink()
-
-    def _remove_products(self, docker: Docker) -> None:
-        """Remove the images that were pushed to the registry, which is gone; their layers stay in the build cache."""
-        pushed = docker.output(
-            *("images", "--format", "{{.Repository}}:{{.Tag}}"),
-            *("--filter", f"reference={self._settings.registry_host}/*/*"),
-        ).split()
-        named = [name for name in pushed if not name.endswith(":<none>")]
-        if named:
-            # One that is still in use stays.
-            docker.succeeds("rmi", *named)
 
     def _limited(self) -> Path | None:
         if not capabilities.lacks_sys_resource():
