@@ -1,5 +1,7 @@
-"""The files of GitHub Actions and GitLab CI, as actionlint, shellcheck and the schemas of both hosts judge them."""
+"""The files of GitHub Actions, GitLab CI and Renovate, as actionlint, shellcheck and their schemas judge them."""
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +52,7 @@ def test_actionlint_would_find_a_misspelt_variable_and_a_careless_command(tmp_pa
 
 SCHEMAS: Final = {
     ".gitlab-ci.yml": "vendor.gitlab-ci",
+    "renovate.json": "vendor.renovate",
     **{
         str(file.relative_to(ROOT)): "vendor.github-workflows"
         for file in sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -84,6 +87,7 @@ def test_the_schema_of_its_host_accepts_a_file(file: str, schema: str) -> None:
         (".gitlab-ci.yml", "  resource_group: stack-dev\n", "  resource_group: [stack-dev]\n", "$.dev"),
         (".gitlab-ci.yml", "      when: manual\n", "      when: by hand\n", "$.prod"),
         (".github/workflows/deploy.yml", "timeout-minutes: 60", "timeout-minute: 60", "$.jobs.dev"),
+        ("renovate.json", '"customType": "regex"', '"customType": "regexp"', "$.customManagers[0]"),
         (".github/workflows/drift.yml", "runs-on: ubuntu-24.04", "runs-on: 24.04", "$.jobs.drift"),
     ],
 )
@@ -97,3 +101,12 @@ def test_the_schema_refuses_a_broken_file_and_says_where(
     judged = _held_to_schema(broken, SCHEMAS[file])
     assert judged.returncode == 1
     assert found in judged.stdout
+
+
+def test_renovate_finds_each_pin_that_no_manager_of_its_own_knows() -> None:
+    for manager in json.loads((ROOT / "renovate.json").read_text())["customManagers"]:
+        (file,) = (pattern.strip("/").removeprefix("^").removesuffix("$") for pattern in manager["managerFilePatterns"])
+        text = (ROOT / file.replace("\\", "")).read_text()
+        for pattern in manager["matchStrings"]:
+            found = re.findall(pattern.replace("(?<", "(?P<"), text)
+            assert found, pattern
