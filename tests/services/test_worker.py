@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -315,7 +316,11 @@ async def test_readiness_knows_redis_and_liveness_does_not(mine: Mine, http: aio
     async with http.get(f"{worker.url}/readyz") as answer:
         assert "redis does not answer" in (await answer.json())["reason"]
     await mine.redis.start()
-    assert await status("/readyz") == 200
+
+    async def ready() -> bool:
+        return await status("/readyz") == HTTPStatus.OK
+
+    await until(ready, "the worker to be ready again")
 
 
 async def test_the_password_of_redis_is_used_and_a_wrong_one_is_told(fleet: Fleet, tmp_path: Path) -> None:
