@@ -13,6 +13,7 @@ from typing import Final, cast
 
 from components.dockercoins import AUTOSCALED_SERVICES, BUILT_SERVICES, Profile
 from components.image_reference import ReferenceFormatError, parse
+from components.kubernetes_names import is_host, is_label, is_label_value, is_qualified_name, is_subdomain
 from components.microservice import Autoscale
 from components.network_policies import Peer
 from components.observability import ObservabilityArgs, Scrape
@@ -30,17 +31,15 @@ _CPU_PERCENT: Final = range(1, 1001)
 _SECONDS: Final = range(10, 3601)
 _TEACHING_MEMORY: Final = "256Mi"
 _FULL_MEMORY: Final = "1Gi"
-_NAME_LIMIT: Final = 63
 _PASSWORD_LENGTHS: Final = range(12, 129)
 _ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
 _SIZE = re.compile(r"[1-9][0-9]{0,6}(Mi|Gi|Ti)")
 _VISIBLE = re.compile(r"[!-~]+")
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
-_HOST_NAME = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
 _A_NAME: Final = "a name of lowercase letters, digits, '-' and '.'"
 _A_NAMESPACE: Final = "the name of a namespace"
+_A_KEY: Final = "a name of at most 63 letters, digits, '-', '_' and '.', behind a domain and / if it has a prefix"
+_A_LABEL_VALUE: Final = "a value of at most 63 letters, digits and inner '-', '_' and '.'"
 _A_HOST: Final = "the host's full name, such as coins.example.com"
 
 PINNED: Final = "an image reference with a digest, or with a tag other than latest"
@@ -115,17 +114,20 @@ def _autoscale(reader: Reader) -> dict[str, Autoscale]:
                 key,
                 "a service that is not scaled by its load",
                 f"one of {', '.join(AUTOSCALED_SERVICES)}",
-                f"pulumi config rm --path {reader.project}:{key}",
+                reader.to_remove(key),
             )
             continue
-        reader.section(key, "'{\"max\": 5}'")
+        if not reader.section(key, "'{\"max\": 5}'", required=True):
+            continue
         least = reader.optional_number(f"{key}.min", _AUTOSCALED) or 1
         most = reader.number(f"{key}.max", _AUTOSCALED, 5)
         percent = reader.optional_number(f"{key}.cpu", _CPU_PERCENT) or Autoscale.cpu_percent
         if least <= most:
             scaled[service] = Autoscale(least, most, percent)
         elif most:
-            reader.refuse(f"{key}.max", str(most), f"no less than {reader.project}:{key}.min, which is {least}", "5")
+            reader.refuse(
+                f"{key}.max", str(most), f"no less than {reader.project}:{key}.min, which is {least}", str(least)
+            )
     return scaled
 
 
@@ -139,7 +141,7 @@ def _replicas(reader: Reader, autoscale: Mapping[str, Autoscale]) -> dict[str, i
                 key,
                 repr(str(said)),
                 f"nothing, since {reader.project}:autoscale.{service} lets the cluster choose the number of pods",
-                f"pulumi config rm {key}, or pulumi config rm --path autoscale.{service}",
+                reader.to_remove(key),
             )
         replicas[service] = 1 if said is None else said
     return replicas
@@ -149,15 +151,7 @@ def _redis(reader: Reader, profile: Profile, image: str) -> RedisArgs:
     size = "a number with Mi, Gi or Ti"
     memory = reader.optional("redisMemory", size, matches(_SIZE), "1Gi")
     storage = reader.optional("redisStorage", size, matches(_SIZE), "1Gi")
-    storage_class = reader.optional("redisStorageClass", "the name of a storage class", matches(_SUBDOMAIN), "gp3")
-    if storage and not storage_class:
-        reader.note(
-            "redisStorageClass",
-            "nothing",
-            f"a storage class of the cluster, since {reader.project}:redisStorage asks for a volume "
-            "(kubectl get storageclass shows them)",
-            "pulumi config set redisStorageClass <class>, or pulumi config rm redisStorage",
-        )
+    storage_class = reader.optional("redisStorageClass", "the name of a storage class", is_subdomain, "gp3")
     if storage_class and not storage:
         reader.refuse("redisStorage", "", f"the size of the volume of {reader.project}:redisStorageClass", "1Gi")
     return RedisArgs(
@@ -176,7 +170,7 @@ def _redis_password(reader: Reader) -> str | None:
             "redisPassword",
             "a secret that is not shown here",
             f"{_PASSWORD_LENGTHS.start} to {_PASSWORD_LENGTHS.stop - 1} visible ASCII characters, without blanks",
-            'pulumi config set --secret redisPassword "$(openssl rand -hex 24)"',
+            f'pulumi config set --secret {reader.project}:redisPassword "$(openssl rand -hex 24)"',
         )
     return password
 
@@ -189,7 +183,7 @@ def _webui_access(reader: Reader, service_type: str) -> IngressAccess | RouteAcc
             "webuiRoute",
             f"a route at {through_route.host}",
             f"nothing, since {reader.project}:webuiIngress leads to webui already",
-            "pulumi config rm webuiRoute, or pulumi config rm webuiIngress",
+            reader.to_remove("webuiRoute"),
         )
     access = through_ingress or through_route
     if access and service_type in ("NodePort", "LoadBalancer"):
@@ -203,13 +197,16 @@ def _webui_access(reader: Reader, service_type: str) -> IngressAccess | RouteAcc
 def _ingress(reader: Reader) -> IngressAccess | None:
     given = reader.section("webuiIngress", '\'{"host": "coins.example.com"}\'')
     host = _host(reader, "webuiIngress", wanted=bool(given))
-    ingress_class = reader.optional("webuiIngress.class", "the name of an ingress class", matches(_SUBDOMAIN), "nginx")
-    secret = reader.optional("webuiIngress.tlsSecret", _A_NAME, matches(_SUBDOMAIN), "coins-tls")
-    issuer = reader.optional("webuiIngress.clusterIssuer", _A_NAME, matches(_SUBDOMAIN), "letsencrypt")
+    ingress_class = reader.optional("webuiIngress.class", "the name of an ingress class", is_subdomain, "nginx")
+    secret = reader.optional("webuiIngress.tlsSecret", _A_NAME, is_subdomain, "coins-tls")
+    issuer = reader.optional("webuiIngress.clusterIssuer", _A_NAME, is_subdomain, "letsencrypt")
     tls = reader.choice("webuiIngress.tls", ("true", "false"), "true" if secret or issuer else "false") == "true"
     annotations = reader.mapping(
         "webuiIngress.annotations", "annotations, as a mapping of names to texts", '\'{"name": "value"}\''
     )
+    for name in annotations:
+        if not is_qualified_name(name.lower()):
+            reader.refuse_entry("webuiIngress.annotations", name, _A_KEY, name)
     if not tls and (secret or issuer):
         key = "tlsSecret" if secret else "clusterIssuer"
         reader.refuse(
@@ -227,19 +224,19 @@ def _route(reader: Reader) -> RouteAccess | None:
     host = _host(reader, "webuiRoute", wanted=bool(given))
     values: list[str] = []
     for key, accepted, accepts, example in (
-        ("gateway", "the name of a Gateway", matches(_SUBDOMAIN), "web"),
-        ("namespace", "the namespace of that Gateway", _is_namespace, "gateways"),
+        ("gateway", "the name of a Gateway", is_subdomain, "web"),
+        ("namespace", "the namespace of that Gateway", is_label, "gateways"),
     ):
         read = reader.text if given else reader.optional
         values.append(read(f"webuiRoute.{key}", accepted, accepts, example) or "")
-    section = reader.optional("webuiRoute.section", "the name of a Gateway's listener", matches(_SUBDOMAIN), "https")
+    section = reader.optional("webuiRoute.section", "the name of a Gateway's listener", is_subdomain, "https")
     https = reader.choice("webuiRoute.tls", ("true", "false"), "true") == "true"
     return RouteAccess(host, values[0], values[1], section, https) if host else None
 
 
 def _host(reader: Reader, section: str, *, wanted: bool) -> str | None:
     key = f"{section}.host"
-    host = reader.optional(key, _A_HOST, matches(_HOST_NAME), "coins.example.com")
+    host = reader.optional(key, _A_HOST, lambda text: "." in text and is_host(text), "coins.example.com")
     if wanted and not host:
         reader.refuse(key, "", f"{_A_HOST}, since {reader.project}:{section} is to lead there", "coins.example.com")
     return host
@@ -252,7 +249,7 @@ def _webui_from(reader: Reader) -> tuple[Peer, ...]:
 
 
 def _peer(text: str) -> Peer | None:
-    if _is_namespace(text):
+    if is_label(text):
         return Peer(namespace=text)
     try:
         return Peer(addresses=str(ip_network(text))) if "/" in text else None
@@ -263,10 +260,15 @@ def _peer(text: str) -> Peer | None:
 def _observability(reader: Reader) -> ObservabilityArgs:
     given = reader.section("metrics", '\'{"scrape": "annotations"}\'')
     scrape = cast("Scrape", reader.choice("metrics.scrape", ("none", "annotations", "podMonitor"), "none"))
-    namespace = reader.optional("metrics.namespace", _A_NAMESPACE, _is_namespace, "monitoring")
+    namespace = reader.optional("metrics.namespace", _A_NAMESPACE, is_label, "monitoring")
     labels = reader.mapping(
         "metrics.labels", "labels, as a mapping of names to values", '\'{"release": "prometheus"}\''
     )
+    for name, value in labels.items():
+        if not is_qualified_name(name):
+            reader.refuse_entry("metrics.labels", name, _A_KEY, name)
+        elif not is_label_value(value):
+            reader.refuse_entry("metrics.labels", name, _A_LABEL_VALUE, value)
     if labels and scrape != "podMonitor":
         reader.refuse(
             "metrics.scrape",
@@ -286,7 +288,3 @@ def _observability(reader: Reader) -> ObservabilityArgs:
         namespace=namespace or ObservabilityArgs.namespace,
         monitor_labels=labels,
     )
-
-
-def _is_namespace(value: str) -> bool:
-    return len(value) <= _NAME_LIMIT and _LABEL.fullmatch(value) is not None

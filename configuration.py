@@ -7,10 +7,12 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from pulumi.runtime import config
+
+from stack_file import Misreading, step
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Reader:
         for key in dotted:
             self._refuse_dotted(key, configuration.values[key])
         self._known: set[str] = set()
+        self._paths: dict[str, str] = {}
+        self._sections: dict[str, str] = {}
 
     def text(self, key: str, accepted: str, accepts: Callable[[str], bool], example: str) -> str:
         """The text of a key; refused unless ``accepts`` takes it."""
@@ -105,8 +109,12 @@ class Reader:
     def optional_number(self, key: str, within: range) -> int | None:
         """A whole number, ``None`` where the key is empty."""
         accepted = f"a whole number from {within.start} to {within.stop - 1}"
-        value = self.optional(key, accepted, lambda text: _whole(text) in within, str(within.start))
+        value = self.optional(key, accepted, lambda text: _whole(text) in within, str(max(within.start, 1)))
         return _whole(value) if value else None
+
+    def is_given(self, key: str) -> bool:
+        """Whether a key has a value."""
+        return bool(self._value(key))
 
     def secret(self, key: str) -> str | None:
         """A text that the stack file must hold encrypted, ``None`` where the key is empty.
@@ -131,20 +139,21 @@ class Reader:
         """A mapping of names to texts, such as ``{a: x}``; empty where the key is."""
         value = self._structured(key, "{}")
         if not isinstance(value, dict):
-            self.refuse(key, self._value(key), accepted, example, path=False)
+            self.refuse(key, self._value(key), accepted, example)
             return {}
         entries = cast("dict[str, object]", value)
         for name, entry in entries.items():
             if isinstance(entry, (dict, list)):
-                self.refuse(f"{key}.{name}", json.dumps(entry), accepted, example)
+                self.refuse_entry(key, name, accepted, json.dumps(entry))
         return {name: _text(entry) for name, entry in entries.items() if not isinstance(entry, (dict, list))}
 
     def texts(self, key: str, accepted: str, problem: Callable[[str], str | None], example: str) -> tuple[str, ...]:
         """A list of texts; each is refused for which ``problem`` gives one."""
         value = self._structured(key, "[]")
+        plain = example.strip("'\"")
         if not isinstance(value, list):
-            listed = json.dumps([example.strip("'\"")])
-            self.refuse(key, self._value(key), f"a list; each entry is {accepted}", f"'{listed}'", path=False)
+            listed = json.dumps([plain])
+            self.refuse(key, self._value(key), f"a list; each entry is {accepted}", f"'{listed}'")
             return ()
         texts: list[str] = []
         for index, entry in enumerate(cast("list[object]", value)):
@@ -152,31 +161,48 @@ class Reader:
             found = problem(text)
             if found:
                 told = accepted if accepted in found else f"{accepted}; {found}"
-                self.refuse(f"{key}[{index}]", text, told, example)
+                entry_key = f"{key}[{index}]"
+                self.refuse(entry_key, text, told, example)
+                if problem(plain):
+                    self.mistakes[-1] = replace(self.mistakes[-1], remedy=self.to_remove(entry_key))
             texts.append(text)
         return tuple(texts)
 
-    def section(self, key: str, example: str) -> frozenset[str]:
-        """Open a mapping, so that its entries are read by ``key.entry``; gives the names that it holds."""
+    def section(self, key: str, example: str, *, required: bool = False) -> frozenset[str]:
+        """Open a mapping, so that its entries are read by ``key.entry``; gives the names that it holds.
+
+        One that is ``required`` may not be empty.
+        """
         value = self._structured(key, "{}")
-        if not isinstance(value, dict):
-            self.refuse(key, self._value(key), "a mapping", example, path=False)
+        if not isinstance(value, dict) or (required and not value):
+            self.refuse(key, self._value(key), "a mapping", example)
             return frozenset()
         entries = cast("dict[str, object]", value)
         for name, entry in entries.items():
             nested = json.dumps(entry) if isinstance(entry, (dict, list)) else _text(entry)
             self._values[f"{self.project}:{key}.{name}"] = nested
+            self._sections[f"{key}.{name}"] = key
+            self._paths[f"{key}.{name}"] = self._path(key) + step(name)
         return frozenset(entries)
 
-    def refuse(self, key: str, received: str, accepted: str, example: str, *, path: bool = True) -> None:
-        """Note a mistake; ``example`` is a value that would be accepted."""
-        name = shlex.quote(f"{self.project}:{key}")
-        remedy = f"pulumi config set {'--path ' if path and _nested(key) else ''}{name} {example}"
+    def refuse(self, key: str, received: str, accepted: str, example: str) -> None:
+        """Note a mistake; ``example`` is a value that would be accepted, as a shell reads it."""
+        remedy = f"pulumi config set {self._argument(key)} {example}"
         self.note(key, repr(received) if received else "nothing", accepted, remedy)
+
+    def refuse_entry(self, mapping: str, name: str, accepted: str, received: str = "") -> None:
+        """Note a mistake in an entry of a mapping, for which there is nothing to propose but to take it out."""
+        key = f"{mapping}.{name}"
+        self._paths[key] = self._path(mapping) + step(name)
+        self.note(key, repr(received) if received else "nothing", accepted, self.to_remove(key))
+
+    def to_remove(self, key: str) -> str:
+        """The command that takes a key out of the stack file."""
+        return f"pulumi config rm {self._argument(key)}"
 
     def note(self, key: str, received: str, accepted: str, remedy: str) -> None:
         """Note a mistake whose remedy is a command of its own."""
-        self.mistakes.append(Mistake(f"{self.project}:{key}", received, accepted, remedy))
+        self.mistakes.append(Mistake(f"{self.project}:{self._path(key)}", received, accepted, remedy))
 
     def refuse_unknown(self) -> None:
         """Note each key of the project that nothing has read."""
@@ -184,14 +210,25 @@ class Reader:
             project, _, key = full.partition(":")
             if project != self.project or key in self._known:
                 continue
-            section, dot, _ = key.rpartition(".")
-            known = sorted(
-                name for name in self._known if name.startswith(section + dot) and "." not in name[len(section + dot) :]
-            )
-            remedy = f"pulumi config rm {'--path ' if dot else ''}{full}"
+            section = self._sections.get(key)
+            before = f"{section}." if section else ""
+            known = sorted(name for name in self._known if name.startswith(before) and "." not in name[len(before) :])
             close = difflib.get_close_matches(key, known, 1)
             accepted = f"{f'did you mean {close[0]}? ' if close else ''}one of {', '.join(known)}"
-            self.mistakes.append(Mistake(full, "a setting that this program does not have", accepted, remedy))
+            self.note(key, "a setting that this program does not have", accepted, self.to_remove(key))
+
+    def refuse_misread(self, misreading: Misreading) -> None:
+        """Note a number of this project that YAML reads otherwise than it is written."""
+        full, written = misreading.path, misreading.written
+        if not full.startswith(f"{self.project}:"):
+            return
+        key = full.partition(":")[2]
+        self.note(
+            key,
+            f"{written}, which YAML reads as {misreading.read}",
+            f"a number in its plain decimal form, or the text in quotes: '{written}'",
+            f"pulumi config set {self._argument(key)} {shlex.quote(written)}",
+        )
 
     def _refuse_dotted(self, full: str, value: str) -> None:
         is_secret = full in self._secret
@@ -205,6 +242,14 @@ class Reader:
                 f"pulumi config set {'--secret ' if is_secret else ''}--path {shlex.quote(full)}{shown}",
             )
         )
+
+    def _path(self, key: str) -> str:
+        """A key as ``pulumi config set --path`` takes it."""
+        return self._paths.get(key, key)
+
+    def _argument(self, key: str) -> str:
+        path = self._path(key)
+        return f"{'--path ' if _nested(path) else ''}{shlex.quote(f'{self.project}:{path}')}"
 
     def _to_set_secret(self, key: str) -> str:
         return f"pulumi config set --secret {self.project}:{key}"

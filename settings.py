@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from application_settings import PINNED, ApplicationSettings, is_pinned, read_application
 from components.content_tag import TAG_LENGTH
+from components.cron import SCHEDULE_RULE, is_schedule
 from components.dockercoins import BUILT_SERVICES
 from components.ecr_cache import CREDENTIAL_RULE, UPSTREAM_RULE, cache_problems
 from components.ecr_lifecycle import KEEP_LIMIT
@@ -22,27 +23,28 @@ from components.ecr_policies import PRINCIPAL_RULE, access_problem, principal_pr
 from components.ecr_replication import DESTINATION_RULE, destination_problem, destinations_problem
 from components.image_reference import ReferenceFormatError, parse
 from components.kubeconfig import ClusterAccess, KubeconfigError, cluster_access, kubeconfig_files
+from components.kubernetes_names import LABEL_LIMIT, is_label
 from components.mirrors import mirror_problem
 from components.registries import KNOWN_REGISTRIES, KnownRegistry, Registry, repository_problem, resolve
 from configuration import Configuration, Mistake, Reader, SettingsError, matches
+from stack_file import misreadings
 
 if TYPE_CHECKING:
     # It imports the SDK for AWS, which a stack that ships through another registry does not need.
     from components.ecr import Scanning
 
-_NAMESPACE_LIMIT: Final = 63
 _ONLY_ECR: Final = "only Amazon ECR has it, and registry.kind is another"
 _DAYS: Final = range(1, 3651)
-_CURRENT_CONTEXT: Final = "$(kubectl config current-context)"
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_CURRENT_CONTEXT: Final = '"$(kubectl config current-context)"'
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(:[0-9]{1,5})?/?")
-_KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
+_KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]+):[0-9]{12}:key/[A-Za-z0-9-]+")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+")
 _ACCESS_KEY = re.compile(r"[A-Z0-9]{16,128}")
 _PLATFORMS: Final = ("linux/amd64", "linux/arm64")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_NO_DIGEST: Final = f"sha256:{'0' * 64}"
 _STACK = re.compile(r"([A-Za-z0-9_.-]+/){0,2}[A-Za-z0-9_.-]+")
 _REBUILD = re.compile(r"[A-Za-z0-9_.:+-]{1,64}")
 _EVERY_FOUR_HOURS: Final = "0 */4 * * *"
@@ -152,12 +154,15 @@ def read_settings(
     """Read the settings of a stack out of its configuration.
 
     The engine has put the defaults of ``Pulumi.yaml`` into the configuration already, so none of a top-level key stands
-    here again. ``root`` is the folder with ``services/``; ``environment`` and ``home`` tell where kubeconfigs are.
+    here again. ``root`` is the folder with ``services/`` and the stack files; ``environment`` and ``home`` tell where
+    kubeconfigs are.
 
     Raises:
         SettingsError: with every mistake there is.
     """
     reader = Reader(project, configuration)
+    for misreading in misreadings(root / f"Pulumi.{stack}.yaml", configuration.values):
+        reader.refuse_misread(misreading)
     namespace = _namespace(reader, stack)
     registry = _registry(reader)
     settings = Settings(
@@ -177,10 +182,10 @@ def read_settings(
 
 def _namespace(reader: Reader, stack: str) -> str:
     derived = f"{reader.project}-{stack.lower()}"
-    valid = re.sub(r"[^a-z0-9-]+", "-", derived)[:_NAMESPACE_LIMIT].strip("-")
-    accepted = f"a name of at most {_NAMESPACE_LIMIT} lowercase letters, digits and inner '-'"
-    given = reader.optional("namespace", accepted, _is_label, valid)
-    if given is None and not _is_label(derived):
+    valid = re.sub(r"[^a-z0-9-]+", "-", derived)[:LABEL_LIMIT].strip("-")
+    accepted = f"a name of at most {LABEL_LIMIT} lowercase letters, digits and inner '-'"
+    given = reader.optional("namespace", accepted, is_label, valid)
+    if given is None and not is_label(derived):
         reader.refuse("namespace", "", f"{accepted}; the one made of the stack's name, {derived!r}, is none", valid)
     return given or derived
 
@@ -207,7 +212,7 @@ def _cluster(reader: Reader, root: Path, environment: Mapping[str, str], home: P
     try:
         return cluster_access(files, context)
     except KubeconfigError as error:
-        reader.refuse("kubeContext", context, f"a context of the kubeconfig; {error}", "<context>")
+        reader.refuse("kubeContext", context, f"a context of the kubeconfig; {error}", _CURRENT_CONTEXT)
         return ClusterAccess(context, "", "")
 
 
@@ -233,7 +238,7 @@ def _registry(reader: Reader) -> RegistrySettings:
         ("node", "static", "refresh") if known.provisions else ("node", "static"),
         "static" if pull else "node",
     )
-    if pull_credentials == "static" and not (pull or known.provisions):
+    if pull_credentials == "static" and not (pull or known.provisions or reader.is_given("registryPassword")):
         reader.need_secret(
             "registryPassword", "the password or token of registry.username, since pullCredentials is static"
         )
@@ -347,9 +352,7 @@ def _ecr(reader: Reader, registry: Registry, aws: AwsSettings | None) -> EcrSett
         prefix=prefix,
         keep=reader.number("keepImages", range(1, KEEP_LIMIT + 1), 30),
         untagged_days=reader.number("untaggedDays", _DAYS, 7),
-        kms_key=reader.optional(
-            "kmsKey", "the ARN of a KMS key", matches(_KMS_KEY), "arn:aws:kms:eu-west-1:123456789012:key/<id>"
-        ),
+        kms_key=_kms_key(reader, region),
         force_delete=reader.switch("forceDelete"),
         import_existing=reader.switch("importRepositories"),
         may_pull=_principals(reader, "mayPull", only_ecr, region),
@@ -369,7 +372,7 @@ def _ecr(reader: Reader, registry: Registry, aws: AwsSettings | None) -> EcrSett
             ("replicateTo", ecr.replicate_to, destinations_problem(ecr.replicate_to, account)),
         ):
             if problem:
-                reader.refuse(key, ", ".join(received), f"fewer, or others; {problem}", "'[…]'", path=False)
+                reader.note(key, repr(", ".join(received)), f"fewer, or others; {problem}", reader.to_remove(key))
     return ecr if aws else None
 
 
@@ -387,8 +390,19 @@ def _cache(reader: Reader, prefix: str, aws: AwsSettings | None) -> dict[str, st
     for upstream, secret in cache.items():
         problem = problems.get(upstream) if aws else _ONLY_ECR
         if problem:
-            reader.refuse(f"pullThroughCache.{upstream}", secret or "", f"{accepted}; {problem}", "<arn>")
+            reader.refuse_entry("pullThroughCache", upstream, f"{accepted}; {problem}", secret or "")
     return cache
+
+
+def _kms_key(reader: Reader, region: str) -> str | None:
+    def accepts(value: str) -> bool:
+        match = _KMS_KEY.fullmatch(value)
+        return match is not None and region in ("", match["region"])
+
+    example = f"arn:aws:kms:{region or 'eu-west-1'}:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    return reader.optional(
+        "kmsKey", f"the ARN of a KMS key in the registry's region {region}".rstrip(), accepts, example
+    )
 
 
 def _mirrors(reader: Reader) -> dict[str, str]:
@@ -397,19 +411,21 @@ def _mirrors(reader: Reader) -> dict[str, str]:
     for host, mirror in mirrors.items():
         problem = mirror_problem(host, mirror)
         if problem:
-            reader.refuse(f'mirrors["{host}"]', mirror, f"{accepted}; {problem}", "harbor.mycompany.io/hub")
+            reader.refuse_entry("mirrors", host, f"{accepted}; {problem}", mirror)
     return mirrors
 
 
 def _refresh(reader: Reader, *, wanted: bool) -> RefreshSettings | None:
-    reader.section("refresh", '\'{"role": "<arn>"}\'')
+    reader.section("refresh", '\'{"role": "arn:aws:iam::123456789012:role/image-pull"}\'')
     role = reader.optional(
         "refresh.role",
         "the ARN of an IAM role that the cluster's service accounts may assume",
         matches(_ROLE),
-        "arn:aws:iam::123456789012:role/<name>",
+        "arn:aws:iam::123456789012:role/image-pull",
     )
-    access_key_id = reader.optional("refresh.accessKeyId", "the id of an access key", matches(_ACCESS_KEY), "AKIA…")
+    access_key_id = reader.optional(
+        "refresh.accessKeyId", "the id of an access key", matches(_ACCESS_KEY), "AKIAIOSFODNN7EXAMPLE"
+    )
     secret_access_key = reader.secret("refreshSecretAccessKey")
     endpoint = reader.optional(
         "refresh.endpoint",
@@ -417,7 +433,7 @@ def _refresh(reader: Reader, *, wanted: bool) -> RefreshSettings | None:
         matches(_ENDPOINT),
         "http://ecr:5000",
     )
-    schedule = reader.optional("refresh.schedule", "a schedule in cron's five fields", _is_schedule, "'0 */4 * * *'")
+    schedule = reader.optional("refresh.schedule", SCHEDULE_RULE, is_schedule, "'0 */4 * * *'")
     if wanted and not role and access_key_id and not secret_access_key:
         reader.need_secret("refreshSecretAccessKey", "the secret access key of refresh.accessKeyId")
     if not wanted:
@@ -428,13 +444,13 @@ def _refresh(reader: Reader, *, wanted: bool) -> RefreshSettings | None:
 def _images(reader: Reader, registry: Registry) -> ImageSettings:
     reader.section("images", '\'{"source": "build"}\'')
     source = reader.choice("images.source", ("build", "prebuilt", "stack"), "build")
-    reader.section("images.digests", '\'{"hasher": "sha256:…"}\'')
+    reader.section("images.digests", f'\'{{"hasher": "{_NO_DIGEST}"}}\'')
     references: dict[str, str] = {}
     for service in BUILT_SERVICES:
         key = f"images.digests.{service}"
         accepted = "sha256:<64 digits> in this registry, or <repository>@sha256:<64 digits>"
         read = reader.text if source == "prebuilt" else reader.optional
-        digest = read(key, accepted, _is_deployable, "sha256:<64 digits>") or ""
+        digest = read(key, accepted, _is_deployable, _NO_DIGEST) or ""
         references[service] = f"{registry.pull_repository(service)}@{digest}" if _DIGEST.fullmatch(digest) else digest
     stack = reader.optional(
         "images.stack", "the name of a stack, such as organization/project/dev", matches(_STACK), "dev"
@@ -455,22 +471,16 @@ def _images(reader: Reader, registry: Registry) -> ImageSettings:
 
 def _platforms(reader: Reader) -> tuple[str, ...]:
     accepted = " or ".join(_PLATFORMS)
-    seen: set[str] = set()
-
-    def problem(text: str) -> str | None:
-        if text in seen:
-            return "it is there already"
-        seen.add(text)
-        return None if text in _PLATFORMS else accepted
-
-    platforms = reader.texts("platforms", accepted, problem, _PLATFORMS[0])
+    platforms = reader.texts(
+        "platforms", accepted, lambda text: None if text in _PLATFORMS else accepted, _PLATFORMS[0]
+    )
+    for index, platform in enumerate(platforms):
+        if platform in _PLATFORMS and platform in platforms[:index]:
+            key = f"platforms[{index}]"
+            reader.note(key, repr(platform), f"{accepted}; it is there already", reader.to_remove(key))
     if not platforms and not any(mistake.key.endswith(":platforms") for mistake in reader.mistakes):
         reader.refuse("platforms", "", f"a list of one or both of {accepted}", f"'[\"{_PLATFORMS[0]}\"]'")
     return platforms
-
-
-def _is_label(value: str) -> bool:
-    return len(value) <= _NAMESPACE_LIMIT and _LABEL.fullmatch(value) is not None
 
 
 def _is_deployable(value: str) -> bool:
@@ -481,8 +491,3 @@ def _is_deployable(value: str) -> bool:
     except ReferenceFormatError:
         return False
     return bool(reference.host) and reference.digest is not None
-
-
-def _is_schedule(value: str) -> bool:
-    fields = value.split()
-    return len(fields) == 5 and all(re.fullmatch(r"[0-9*/,-]+", entry) for entry in fields)  # noqa: PLR2004 - cron's

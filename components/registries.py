@@ -249,8 +249,10 @@ _KNOWN: Final = (
         (
             Part(
                 "name",
-                "the registry's name in lowercase: 5 to 50 letters and digits",
-                re.compile(r"[a-z0-9]{5,50}"),
+                "the first part of its login server: 5 to 50 lowercase letters and digits, and -<hash> if it has one",
+                # https://learn.microsoft.com/azure/container-registry/container-registry-get-started-portal tells of
+                # the hash of a domain name label.
+                re.compile(r"[a-z0-9]{5,50}(-[a-z0-9]+)?"),
                 "mycompany",
             ),
         ),

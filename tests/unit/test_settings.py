@@ -177,6 +177,58 @@ def test_a_near_miss_is_shown_first(folder: Path) -> None:
     assert mistake.accepted.startswith("did you mean workerReplicas? ")
 
 
+STACK_FILE = """
+config:
+  aws:region: 010
+  dockercoins:awsAccount: 012345670123
+  dockercoins:workerReplicas: 010
+  dockercoins:rngReplicas: "010"
+  dockercoins:hasherReplicas: 3
+  dockercoins:forceDelete: True
+  dockercoins:registryPassword:
+    secure: v1:AAAA:BBBB
+  dockercoins:mayPull: [012345670123, 111122223333]
+  dockercoins:registry:
+    prefix: 1.10
+"""
+
+
+def test_a_number_that_yaml_reads_otherwise_than_it_is_written_is_refused(folder: Path) -> None:
+    (folder / "Pulumi.test.yaml").write_text(STACK_FILE)
+    error = mistakes(
+        folder,
+        awsAccount="1402433619",
+        workerReplicas="8",
+        rngReplicas="010",
+        hasherReplicas="3",
+        forceDelete="true",
+        mayPull=[1402433619, 111122223333],
+        registry={"prefix": 1.1},
+    )
+    found = {mistake.key: mistake for mistake in error.mistakes if "YAML" in mistake.received}
+    assert {key: mistake.received for key, mistake in found.items()} == {
+        "dockercoins:awsAccount": "012345670123, which YAML reads as 1402433619",
+        "dockercoins:workerReplicas": "010, which YAML reads as 8",
+        "dockercoins:mayPull[0]": "012345670123, which YAML reads as 1402433619",
+        "dockercoins:registry.prefix": "1.10, which YAML reads as 1.1",
+    }
+    account = found["dockercoins:awsAccount"]
+    assert account.accepted.endswith("the text in quotes: '012345670123'")
+    assert account.remedy == "pulumi config set dockercoins:awsAccount 012345670123"
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "- a", "config:", "config: []", "config:\n  dockercoins:registry: x"])
+def test_a_stack_file_that_says_nothing_is_no_mistake(folder: Path, text: str) -> None:
+    (folder / "Pulumi.test.yaml").write_text(text)
+    assert read(folder)
+
+
+@pytest.mark.parametrize("name", ["mycompany", "myreg-d5d5ehebcgbtdwaf"])
+def test_a_login_server_of_azure_may_have_a_hash(folder: Path, name: str) -> None:
+    settings = read(folder, registry={"kind": "acr", "name": name}, awsAccount="", awsRegion="")
+    assert settings.registry.registry.push_host == f"{name}.azurecr.io"
+
+
 def test_a_region_of_the_european_sovereign_cloud_is_one(folder: Path) -> None:
     settings = read(folder, awsRegion="eusc-de-east-1")
     assert settings.registry.registry.push_host.endswith(".dkr.ecr.eusc-de-east-1.amazonaws.eu")
@@ -247,7 +299,7 @@ def test_every_declared_key_is_read_and_every_key_that_is_read_is_declared(folde
         (
             {"registry": {"kind": "acr", "name": "my-company"}},
             "registry.name",
-            ("'my-company'", "5 to 50 letters and digits", "registry.name mycompany"),
+            ("'my-company'", "5 to 50 lowercase letters and digits", "registry.name mycompany"),
         ),
         (
             {"registry": {"prefix": "Docker/Coins"}},
@@ -310,6 +362,12 @@ def test_every_declared_key_is_read_and_every_key_that_is_read_is_declared(folde
             ("'refresh'", "node or static", "config set"),
         ),
         ({"refresh": {"role": "admin"}}, "refresh.role", ("'admin'", "the ARN of an IAM role", "refresh.role arn:")),
+        ({"refresh": {"schedule": "99 * * * *"}}, "refresh.schedule", ("'99 * * * *'", "five fields", "'0 */4 * * *'")),
+        (
+            {"kmsKey": "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"},
+            "kmsKey",
+            ("us-east-1", "a KMS key in the registry's region eu-west-1", "arn:aws:kms:eu-west-1:"),
+        ),
         ({"refresh": {"schedule": "daily"}}, "refresh.schedule", ("'daily'", "five fields", "'0 */4 * * *'")),
         ({"mayPull": ["me"]}, "mayPull[0]", ("'me'", "an account's 12 digits", "--path 'dockercoins:mayPull[0]'")),
         ({"mayPull": "123456789012"}, "mayPull", ("'123456789012'", "an account's 12 digits", "dockercoins:mayPull")),
@@ -339,8 +397,16 @@ def test_every_declared_key_is_read_and_every_key_that_is_read_is_declared(folde
             "replicateTo[0]",
             ("'eu-west-1'", "it is the registry itself", "eu-central-1"),
         ),
-        ({"pullThroughCache": {"hub": ""}}, "pullThroughCache.hub", ("nothing", "docker-hub", "pullThroughCache.hub")),
-        ({"mirrors": {"hub": "r.example"}}, 'mirrors["hub"]', ("'r.example'", "'docker.io' may be meant", "--path")),
+        (
+            {"pullThroughCache": {"hub": ""}},
+            "pullThroughCache.hub",
+            ("nothing", "docker-hub", "config rm --path dockercoins:pullThroughCache.hub"),
+        ),
+        (
+            {"mirrors": {"hub": "r.example"}},
+            "mirrors.hub",
+            ("'r.example'", "'docker.io' may be meant", "config rm --path dockercoins:mirrors.hub"),
+        ),
         (
             {"images": {"source": "registry"}},
             "images.source",
