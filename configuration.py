@@ -218,7 +218,7 @@ class Reader:
             self.note(key, "a setting that this program does not have", accepted, self.to_remove(key))
 
     def refuse_misread(self, misreading: Misreading) -> None:
-        """Note a number of this project that YAML reads otherwise than it is written."""
+        """Note a value of this project that YAML reads otherwise than it is written."""
         full, written = misreading.path, misreading.written
         if not full.startswith(f"{self.project}:"):
             return
@@ -226,7 +226,7 @@ class Reader:
         self.note(
             key,
             f"{written}, which YAML reads as {misreading.read}",
-            f"a number in its plain decimal form, or the text in quotes: '{written}'",
+            f"a plain decimal number, or the text in quotes: '{written}'",
             f"pulumi config set {self._argument(key)} {shlex.quote(written)}",
         )
 

@@ -1,4 +1,4 @@
-"""Finds numbers of a stack file that YAML changes: it reads ``010`` as 8, ``1.10`` as 1.1 and ``1e5`` as 100000."""
+"""Finds numbers and dates of a stack file that YAML changes: ``010`` becomes 8, ``1.10`` 1.1, ``1e5`` 100000."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import yaml
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _NUMBER = re.compile(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?")
+_DATE = "tag:yaml.org,2002:timestamp"
 
 
 @dataclass(frozen=True)
 class Misreading:
-    """A number of a stack file that arrives as another text; ``path`` is as ``pulumi config set --path`` takes it."""
+    """A value of a stack file that arrives as another text; ``path`` is as ``pulumi config set --path`` takes it."""
 
     path: str
     written: str
@@ -50,8 +51,9 @@ def misreadings(file: Path, values: Mapping[str, str]) -> list[Misreading]:
 
 def _compared(path: str, node: object, arrived: object) -> Iterator[Misreading]:
     if isinstance(node, yaml.ScalarNode):
-        if node.style is None and isinstance(arrived, str) and _differs(node.value, arrived):
-            yield Misreading(path, node.value, arrived)
+        changes = isinstance(arrived, str) and (node.tag == _DATE or _NUMBER.fullmatch(arrived))
+        if node.style is None and changes and arrived != node.value:
+            yield Misreading(path, node.value, str(arrived))
     elif isinstance(node, yaml.SequenceNode) and isinstance(arrived, list):
         for index, (inner, value) in enumerate(zip(node.value, cast("list[object]", arrived), strict=False)):
             yield from _compared(f"{path}[{index}]", inner, value)
@@ -59,10 +61,6 @@ def _compared(path: str, node: object, arrived: object) -> Iterator[Misreading]:
         values = cast("dict[str, object]", arrived)
         for name, inner in _entries(node):
             yield from _compared(path + step(name), inner, values.get(name))
-
-
-def _differs(written: str, arrived: str) -> bool:
-    return arrived != written and _NUMBER.fullmatch(arrived) is not None
 
 
 def _entries(node: object) -> Iterator[tuple[str, object]]:

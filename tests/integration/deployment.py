@@ -25,10 +25,7 @@ from tests.plugins.engine_support import PASSPHRASE, STACK, Outcome, Project
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("hasher", "rng", "webui", "worker")
 _PROGRAM = (
-    "__main__.py",
-    "application_settings.py",
-    "configuration.py",
-    "settings.py",
+    *sorted(path.name for path in ROOT.glob("*.py")),
     "components",
     "services",
     "Pulumi.yaml",

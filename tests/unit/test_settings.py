@@ -190,6 +190,7 @@ config:
   dockercoins:mayPull: [012345670123, 111122223333]
   dockercoins:registry:
     prefix: 1.10
+  dockercoins:rebuild: 2024-01-01
 """
 
 
@@ -204,6 +205,7 @@ def test_a_number_that_yaml_reads_otherwise_than_it_is_written_is_refused(folder
         forceDelete="true",
         mayPull=[1402433619, 111122223333],
         registry={"prefix": 1.1},
+        rebuild="2024-01-01 00:00:00 +0000 UTC",
     )
     found = {mistake.key: mistake for mistake in error.mistakes if "YAML" in mistake.received}
     assert {key: mistake.received for key, mistake in found.items()} == {
@@ -211,6 +213,7 @@ def test_a_number_that_yaml_reads_otherwise_than_it_is_written_is_refused(folder
         "dockercoins:workerReplicas": "010, which YAML reads as 8",
         "dockercoins:mayPull[0]": "012345670123, which YAML reads as 1402433619",
         "dockercoins:registry.prefix": "1.10, which YAML reads as 1.1",
+        "dockercoins:rebuild": "2024-01-01, which YAML reads as 2024-01-01 00:00:00 +0000 UTC",
     }
     account = found["dockercoins:awsAccount"]
     assert account.accepted.endswith("the text in quotes: '012345670123'")
