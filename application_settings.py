@@ -170,7 +170,7 @@ def _redis_password(reader: Reader) -> str | None:
             "redisPassword",
             "a secret that is not shown here",
             f"{_PASSWORD_LENGTHS.start} to {_PASSWORD_LENGTHS.stop - 1} visible ASCII characters, without blanks",
-            f'pulumi config set --secret {reader.project}:redisPassword "$(openssl rand -hex 24)"',
+            f'{reader.to_set_secret("redisPassword")} "$(openssl rand -hex 24)"',
         )
     return password
 

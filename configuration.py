@@ -7,7 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 from pulumi.runtime import config
@@ -127,13 +127,13 @@ class Reader:
                 key,
                 "a value in plain text (not shown here)",
                 "a secret, which the stack file holds encrypted; treat the plain one as known to others",
-                self._to_set_secret(key),
+                self.to_set_secret(key),
             )
         return value or None
 
     def need_secret(self, key: str, accepted: str) -> None:
         """Note that a secret is missing."""
-        self.note(key, "nothing", accepted, self._to_set_secret(key))
+        self.note(key, "nothing", accepted, self.to_set_secret(key))
 
     def mapping(self, key: str, accepted: str, example: str) -> dict[str, str]:
         """A mapping of names to texts, such as ``{a: x}``; empty where the key is."""
@@ -162,9 +162,10 @@ class Reader:
             if found:
                 told = accepted if accepted in found else f"{accepted}; {found}"
                 entry_key = f"{key}[{index}]"
-                self.refuse(entry_key, text, told, example)
                 if problem(plain):
-                    self.mistakes[-1] = replace(self.mistakes[-1], remedy=self.to_remove(entry_key))
+                    self.note(entry_key, _shown(text), told, self.to_remove(entry_key))
+                else:
+                    self.refuse(entry_key, text, told, example)
             texts.append(text)
         return tuple(texts)
 
@@ -188,13 +189,13 @@ class Reader:
     def refuse(self, key: str, received: str, accepted: str, example: str) -> None:
         """Note a mistake; ``example`` is a value that would be accepted, as a shell reads it."""
         remedy = f"pulumi config set {self._argument(key)} {example}"
-        self.note(key, repr(received) if received else "nothing", accepted, remedy)
+        self.note(key, _shown(received), accepted, remedy)
 
     def refuse_entry(self, mapping: str, name: str, accepted: str, received: str = "") -> None:
         """Note a mistake in an entry of a mapping, for which there is nothing to propose but to take it out."""
         key = f"{mapping}.{name}"
         self._paths[key] = self._path(mapping) + step(name)
-        self.note(key, repr(received) if received else "nothing", accepted, self.to_remove(key))
+        self.note(key, _shown(received), accepted, self.to_remove(key))
 
     def to_remove(self, key: str) -> str:
         """The command that takes a key out of the stack file."""
@@ -251,7 +252,8 @@ class Reader:
         path = self._path(key)
         return f"{'--path ' if _nested(path) else ''}{shlex.quote(f'{self.project}:{path}')}"
 
-    def _to_set_secret(self, key: str) -> str:
+    def to_set_secret(self, key: str) -> str:
+        """The command that asks for a secret, or takes it as its last argument."""
         return f"pulumi config set --secret {self.project}:{key}"
 
     def _value(self, key: str) -> str:
@@ -272,6 +274,10 @@ def _nested(key: str) -> bool:
 def matches(pattern: re.Pattern[str]) -> Callable[[str], bool]:
     """Whether a whole text is as ``pattern`` says."""
     return lambda value: pattern.fullmatch(value) is not None
+
+
+def _shown(received: str) -> str:
+    return repr(received) if received else "nothing"
 
 
 def _text(value: object) -> str:

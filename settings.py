@@ -261,8 +261,7 @@ def _refuse_nested_password(reader: Reader, name: str) -> None:
         f"registry.{name}",
         "a value that is not shown here",
         f"nothing here: passwords have a key of their own, {key}, which must be a secret",
-        f"pulumi config rm --path {reader.project}:registry.{name}"
-        f" && pulumi config set --secret {reader.project}:{key}",
+        f"{reader.to_remove(f'registry.{name}')} && {reader.to_set_secret(key)}",
     )
 
 

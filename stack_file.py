@@ -45,7 +45,9 @@ def misreadings(file: Path, values: Mapping[str, str]) -> list[Misreading]:
         misreading
         for key, node in _entries(settings)
         if key in values
-        for misreading in _compared(key, node, _structure(values[key]) if not _is_scalar(node) else values[key])
+        for misreading in _compared(
+            key, node, values[key] if isinstance(node, yaml.ScalarNode) else _structure(values[key])
+        )
     ]
 
 
@@ -67,10 +69,6 @@ def _entries(node: object) -> Iterator[tuple[str, object]]:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             yield str(key.value), value
-
-
-def _is_scalar(node: object) -> bool:
-    return isinstance(node, yaml.ScalarNode)
 
 
 def _structure(text: str) -> Any:

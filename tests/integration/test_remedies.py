@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ import yaml
 
 from configuration import Configuration, Mistake, SettingsError
 from settings import read_settings
-from tests.unit.stacks import REQUIRED, ROOT, declared, project
+from tests.unit.stacks import REQUIRED, ROOT, declared, handed_over, project
 
 SECRET: Final = "a-secret-of-20-signs"
 ODD: Final[tuple[Any, ...]] = ("", "four", "-1", "a b", "$(x)'\"", [], ["a b"], {"a b": "c"}, {"a": {"b": 1}})
@@ -104,10 +103,10 @@ class Stack:
 
     def mistakes(self) -> tuple[Mistake, ...]:
         """What the program says of the stack file as it stands."""
-        values = {f"dockercoins:{key}": _handed_over(entry["default"]) for key, entry in declared().items()}
+        values = {f"dockercoins:{key}": handed_over(entry["default"]) for key, entry in declared().items()}
         config: dict[str, Any] = yaml.safe_load(self.file.read_text()).get("config") or {}
         secret = [key for key, value in config.items() if isinstance(value, dict) and "secure" in value]
-        values |= {key: SECRET if key in secret else _handed_over(value) for key, value in config.items()}
+        values |= {key: SECRET if key in secret else handed_over(value) for key, value in config.items()}
         try:
             read_settings(
                 Configuration(values, secret),
@@ -120,12 +119,6 @@ class Stack:
         except SettingsError as error:
             return error.mistakes
         return ()
-
-
-def _handed_over(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 @pytest.fixture(scope="module")

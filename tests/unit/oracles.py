@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,10 @@ class Answer:
     value: Any
     error: str = ""
 
+    def agrees(self, other: Answer) -> bool:
+        """Whether both refuse, or both give the same."""
+        return (bool(self.error), self.value) == (bool(other.error), other.value)
+
 
 def answers(oracle: str, questions: Iterable[object]) -> list[Answer]:
     """What the Go package makes of each question."""
@@ -32,10 +36,15 @@ def answers(oracle: str, questions: Iterable[object]) -> list[Answer]:
     return [Answer(told["answer"], told["error"]) for told in map(json.loads, lines)]
 
 
-def compared(what: str, package: str, theirs: Iterable[Answer], differences: int) -> str:
+def refused(theirs: Iterable[Answer]) -> int:
+    """How many questions a package refuses."""
+    return sum(bool(their.error) for their in theirs)
+
+
+def compared(what: str, package: str, theirs: Sequence[Answer], differences: int) -> str:
     """One line on a comparison, for the log."""
-    refused = [bool(their.error) for their in theirs]
+    without = refused(theirs)
     return (
-        f"\n{len(refused)} {what} compared with {package} {toolchain.pinned(FOLDER)[package]}"
-        f" ({refused.count(False)} accepted, {refused.count(True)} refused): {differences} differences"
+        f"\n{len(theirs)} {what} compared with {package} {toolchain.pinned(FOLDER)[package]}"
+        f" ({len(theirs) - without} accepted, {without} refused): {differences} differences"
     )

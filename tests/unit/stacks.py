@@ -25,7 +25,7 @@ SECRETS = frozenset({"registryPassword", "registryPullPassword", "refreshSecretA
 def values(**settings: Any) -> dict[str, str]:
     """The configuration of a stack: the defaults, what is required, and ``settings``, as the engine hands it over."""
     keys = {key: declaration["default"] for key, declaration in declared().items()}
-    return {f"dockercoins:{key}": _handed_over(value) for key, value in {**keys, **REQUIRED, **settings}.items()}
+    return {f"dockercoins:{key}": handed_over(value) for key, value in {**keys, **REQUIRED, **settings}.items()}
 
 
 def secret_keys() -> list[str]:
@@ -33,7 +33,8 @@ def secret_keys() -> list[str]:
     return [f"dockercoins:{key}" for key in SECRETS]
 
 
-def _handed_over(value: Any) -> str:
+def handed_over(value: Any) -> str:
+    """A value of a stack file as the engine hands it over."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
